@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import httpProxy from '@fastify/http-proxy'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import createFastify, { type FastifyInstance, type RawServerDefault } from 'fastify'
+import type { Logger } from 'pino'
+import { logRequest, quiet } from './access-log.ts'
+import { answerBareErrors } from './client-error.ts'
+import type { Config } from './config.ts'
+import { checkRequest, checkTarget, originForm } from './conformance.ts'
+import { createCredentialReader } from './credential.ts'
+import { Drain } from './drain.ts'
+import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
+import { SidecarError } from './errors.ts'
+import { createForward, type Forward } from './forward.ts'
+import { createGuard, type Decision, type Guard } from './guard.ts'
+import { registerHealth } from './health.ts'
+import { createMetrics } from './metrics.ts'
+import { createUpstream, type Upstream } from './upstream.ts'
+import { createClaimsValidator } from './validators/claims.ts'
+import { VerdictCache } from './verdict-cache.ts'
+import { systemClock, type Clock } from './verdict.ts'
+
+/** ms that others are answered from a verdict that is due, while one request asks again. */
+const ASKING = 3_000
+
+export interface AppOptions {
+  config: Config
+  log: Logger
+  clock?: Clock
+}
+
+/**
+ * The program without its process: config, listener, guard, forward, upstream, answer. Closing it drains first.
+ * @throws an error of the system where `caFile` can not be read
+ */
+export function buildApp ({ config, log, clock = systemClock }: AppOptions): FastifyInstance {
+  const { times, limits } = config
+  const drain = new Drain()
+  const cache = new VerdictCache({ entries: limits.verdicts, active: times.active, inactive: times.inactive, inactiveMax: times.inactiveMax, asking: ASKING, clock })
+  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [] })
+  const upstreams = config.routes.map(route => createUpstream(route, config))
+  const metrics = createMetrics({ upstreams, cache })
+  const forward = createForward(config, drain)
+
+  const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
+    loggerInstance: log,
+    childLoggerFactory: logger => logger,
+    logController: quiet,
+    genReqId: () => randomUUID(),
+    rewriteUrl: ({ url = '/' }) => originForm(url),
+    http: { maxHeaderSize: limits.headerBytes, headersTimeout: 60_000, requireHostHeader: false },
+    requestTimeout: 0, // a long upload is no attack on a server of one's own
+    return503OnClosing: false, // ours has the envelope
+    forceCloseConnections: true, // what still runs has been drained by then
+    routerOptions: { maxParamLength: limits.headerBytes },
+    frameworkErrors: (error, request, reply) => { writeAnswer(reply.raw, answerTo(asSidecarError(error), request.id)) },
+    clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
+  })
+  const bare = answerBareErrors(app, config, log)
+
+  app.decorateRequest('record')
+  app.addHook('onRequest', (request, _reply, next) => {
+    request.record = { startedAt: performance.now() }
+    checkRequest(request.raw)
+    next()
+  })
+  app.addHook('onResponse', (request, reply, next) => {
+    logRequest(log, request, reply)
+    metrics.finished(request.record, reply.raw.statusCode)
+    next()
+  })
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = asSidecarError(thrown)
+    request.record.code = error.code
+    if (error.code === 'internal_error') request.record.error = thrown
+    reply.hijack() // Fastify would add a charset, which JSON has none of (RFC 8259 section 11)
+    writeAnswer(reply.raw, answerTo(error, request.id))
+  })
+  app.setNotFoundHandler(() => {
+    throw new SidecarError('no_route', { detail: config.routes.map(({ prefix }) => `${prefix}/`).join(', ') })
+  })
+  app.addHook('preClose', () => drain.begin(times.drain))
+
+  registerHealth(app, { config, drain, metrics })
+  for (const upstream of upstreams) {
+    app.addHook('onClose', upstream.close)
+    mount(app, { upstream, guard, forward, drain })
+  }
+  return app
+}
+
+/** Mounts one route: the guard first, at the earliest place that can refuse, then the forwarder behind http-proxy. */
+function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { upstream: Upstream, guard: Guard, forward: Forward, drain: Drain }): void {
+  const { route } = upstream
+  app.register((scope, _options, done) => {
+    scope.decorateRequest('decision')
+    scope.addHook('onRequest', (request, _reply, next) => {
+      const { raw, record } = request
+      record.route = route.prefix
+      if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
+      checkTarget(raw.url ?? '', route)
+      // Nobody here reads the body; without this, a field that Fastify can not parse costs the request a 415.
+      raw.headers['content-type'] = 'application/octet-stream'
+      const settle = (decision: Decision): void => {
+        const { refusal, lane, source, credential } = request.decision = decision
+        Object.assign(record, { source, credential, guardMs: performance.now() - record.startedAt })
+        if (refusal === undefined) record.lane = lane
+        next(refusal)
+      }
+      const decision = guard({ route, raw: raw.rawHeaders })
+      if (decision instanceof Promise) decision.then(settle, next)
+      else settle(decision)
+    })
+    scope.removeAllContentTypeParsers()
+    scope.register(httpProxy, {
+      prefix: route.prefix,
+      upstream: route.upstream,
+      httpMethods: [...app.supportedMethods],
+      // `websocket: true` stays unused: it drops Authorization, answers 101 before the upstream has agreed, and
+      // takes a paused client's whole stream into memory.
+      handler: (request, reply) => { forward(request, reply, upstream, request.decision) }
+    })
+    done()
+  })
+}
+
+declare module 'fastify' {
+  interface FastifyRequest { decision: Decision }
+}

@@ -1,0 +1,12 @@
+/** What a command gets from its process. */
+export interface CommandContext {
+  /** Flags by name without dashes; undefined where the value is missing. */
+  readonly flags: Readonly<Record<string, string | undefined>>
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdin: AsyncIterable<Buffer | string>
+  readonly stdout: { write: (text: string) => unknown, isTTY?: boolean }
+  readonly stderr: { write: (text: string) => unknown }
+}
+
+/** Gives the exit code, or undefined where the process goes on. */
+export type Command = (context: CommandContext) => Promise<number | undefined>

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import { Ajv, type ErrorObject } from 'ajv'
+import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
+import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
+
+/** All options with their defaults, the routes settled. */
+export type Config = Readonly<Omit<Options, 'routes'>> & { readonly routes: readonly Route[] }
+
+/** Every mistake in the configuration at once, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly mistakes: readonly string[]
+  constructor (mistakes: readonly string[]) {
+    super(`${mistakes.length === 1 ? 'One mistake' : `${mistakes.length} mistakes`} in the configuration:\n${mistakes.map(m => `  ${m}`).join('\n')}`)
+    this.mistakes = mistakes
+  }
+}
+
+/** Where the values come from. */
+export interface ConfigSources {
+  /** Flags by name without dashes; undefined where one was given without its value. */
+  flags?: Readonly<Record<string, string | undefined>>
+  env?: Readonly<Record<string, string | undefined>>
+}
+
+interface Declared { type?: string, flag?: string, env?: string, unit?: string, enum?: string[], minimum?: number, maximum?: number }
+const declared = Object.entries(optionsSchema.properties as Record<string, Declared>)
+
+/** Flags of the configuration, for the command line's help and parser. */
+export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
+
+const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false })
+ajv.addFormat('upstream', (text: string) => {
+  const url = tryUrl(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
+})
+const validate = ajv.compile<Options>(optionsSchema)
+
+function tryUrl (text: string): URL | null {
+  try { return new URL(text) } catch { return null }
+}
+
+/** What an option allows, in words. */
+function allowed ({ keyword, params, parentSchema }: ErrorObject): string {
+  const { type, minimum, maximum, unit, enum: values } = (parentSchema ?? {}) as Declared
+  if (keyword === 'additionalProperties') return 'no such option'
+  if (keyword === 'required') return `${String(params['missingProperty'])} is required`
+  if (keyword === 'format') return 'an http or https URL without user, query or fragment'
+  if (values !== undefined) return `one of ${values.join(', ')}`
+  if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
+  return keyword === 'pattern' ? 'a path that starts with /' : `a ${type ?? 'value'} that is not empty`
+}
+
+const given = (value: unknown): string => value === undefined ? 'nothing' : JSON.stringify(value)
+
+function describe (error: ErrorObject, origins: ReadonlyMap<string, string>): string {
+  const path = error.instancePath.slice(1).split('/')
+  const extra = error.keyword === 'additionalProperties' ? [String(error.params['additionalProperty'])] : []
+  const name = [...path, ...extra].filter(part => part !== '').join('.')
+  const [top = ''] = name.split('.')
+  const value = extra.length > 0 ? '' : ` is ${given(error.data)},`
+  return `${origins.get(top) ?? name}${origins.has(top) && origins.get(top) !== name ? ` (${name})` : ''}:${value} allowed: ${allowed(error)}`
+}
+
+/** JSON with comments; a file that can not be read or parsed adds its mistakes. */
+function readFile (file: string, mistakes: string[]): Record<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    mistakes.push(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    return {}
+  }
+  const faults: ParseError[] = []
+  const content: unknown = parse(text, faults, { allowTrailingComma: true })
+  for (const { error, offset } of faults) {
+    mistakes.push(`${file}:${text.slice(0, offset).split('\n').length}: ${printParseErrorCode(error)}`)
+  }
+  if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content as Record<string, unknown>
+  if (faults.length === 0) mistakes.push(`${file}: must hold one JSON object`)
+  return {}
+}
+
+/** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
+const typed = (text: string, type: string | undefined): unknown =>
+  type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text
+
+/** Prefixes without their last slash, upstreams of default routes with one; two routes can not share a prefix. */
+function settleRoutes (options: Options, mistakes: string[]): Route[] {
+  const slashed = (url: string): string => url.endsWith('/') ? url : `${url}/`
+  const { chatgptUpstream, openaiUpstream, anthropicUpstream } = options
+  const routes = options.routes ?? defaultRoutes({
+    ...options,
+    chatgptUpstream: slashed(chatgptUpstream),
+    openaiUpstream: slashed(openaiUpstream),
+    anthropicUpstream: slashed(anthropicUpstream)
+  })
+  const settled = routes.map(route => ({ ...route, prefix: route.prefix.replace(/\/+$/, '') }))
+  settled.forEach(({ prefix }, i) => {
+    if (settled.findIndex(other => other.prefix === prefix) < i) mistakes.push(`routes.${i}.prefix: is ${given(prefix)} a second time, allowed: each prefix once`)
+  })
+  return settled
+}
+
+/**
+ * The only reader of flags, environment and file, in this order of precedence.
+ * @throws ConfigError with every mistake
+ */
+export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Config {
+  const mistakes: string[] = []
+  const origins = new Map<string, string>()
+  const text = (value: string | undefined): string | undefined => value === '' ? undefined : value
+  for (const flag of Object.keys(flags)) if (!configFlags.includes(flag)) mistakes.push(`--${flag}: no such flag`)
+
+  const file = flags['config'] ?? text(env['CODEX_SIDECAR_CONFIG'])
+  const options = file === undefined ? {} : readFile(file, mistakes)
+  for (const name of Object.keys(options)) origins.set(name, `${file}: ${name}`)
+  for (const [name, { type, flag, env: variable }] of declared) {
+    const byEnv = variable === undefined ? undefined : text(env[variable])
+    if (byEnv !== undefined) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
+    if (flag === undefined || !(flag in flags)) continue
+    const byFlag = flags[flag]
+    if (byFlag === undefined) mistakes.push(`--${flag}: needs a value`)
+    else { options[name] = typed(byFlag, type); origins.set(name, `--${flag}`) }
+  }
+  if (!validate(options)) {
+    const errors = validate.errors ?? []
+    throw new ConfigError([...mistakes, ...errors.map(error => describe(error, origins))])
+  }
+  const routes = settleRoutes(options, mistakes)
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  return { ...options, routes }
+}

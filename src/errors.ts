@@ -1,0 +1,86 @@
+/** Every answer in our own name: its stable code, status, RFC 9209 error type and words. */
+
+interface Kind {
+  /** HTTP status of the answer. */
+  readonly status: number
+  /** `error.type` as the OpenAI and Anthropic SDKs know it. */
+  readonly type: string
+  /** Error type of RFC 9209 section 2.3 for the Proxy-Status field. */
+  readonly proxy: string
+  /** What happened, whose fault it is, what to do next; `%` stands for the detail. */
+  readonly message: string
+}
+
+const kind = (status: number, type: string, proxy: string, message: string): Kind => ({ status, type, proxy, message })
+const token = (message: string): Kind => kind(401, 'authentication_error', 'http_request_denied', message)
+const request = (status: number, message: string): Kind =>
+  kind(status, 'invalid_request_error', 'http_request_error', message)
+const upstream = (status: number, proxy: string, message: string): Kind => kind(status, 'api_error', proxy, message)
+
+// No message of a 401 may hold the words that make pi-ai retry it (contract.md section 5).
+const kinds = {
+  missing_token: token('Missing bearer token: %. Sign in or set the API key in the client, then retry.'),
+  malformed_token: token('Invalid bearer token: %. Correct the key or sign in again, then retry; nothing needs a restart.'),
+  token_expired: token('Invalid bearer token: it expired at %. Sign in again and retry; nothing needs a restart.'),
+  token_not_yet_valid: token('Invalid bearer token: it is not valid before %. Check the clock of this machine, then retry.'),
+  wrong_route: token('Invalid bearer token: %. Change the base URL or the credential in the client, then retry.'),
+  invalid_signature: token('Invalid bearer token: its signature does not match the keys of its issuer. Sign in again and retry.'),
+  token_rejected: token('Invalid bearer token: the upstream rejected it (%). Sign in again or replace the key, then retry; nothing needs a restart.'),
+
+  invalid_request: request(400, 'Invalid request: %. Correct the request; the upstream has not seen it.'),
+  request_timeout: request(408, 'The request did not arrive in time: %. Send it again.'),
+  expectation_failed: request(417, 'The expectation % is not supported; only 100-continue is. Send the request without it.'),
+  headers_too_large: request(431, 'The request headers are larger than %. Send fewer or shorter ones, or raise limits.headerBytes.'),
+  unsupported_transfer_coding: request(501, 'The transfer coding % is not supported; only chunked is. The upstream has not seen the request.'),
+  forbidden_host: kind(403, 'permission_error', 'http_request_denied', 'This path answers only on loopback names and on those in allowedHosts, not on %. Use 127.0.0.1 or add the name.'),
+  forbidden_origin: kind(403, 'permission_error', 'http_request_denied', 'This path does not answer web pages of another origin. Open it directly.'),
+  no_route: kind(404, 'not_found_error', 'destination_not_found', 'No route for this path. Routes here: %. Correct the base URL in the client.'),
+  internal_error: kind(500, 'api_error', 'proxy_internal_error', 'codex-sidecar failed on this request; neither you nor the upstream did. Retry, and report it with the request id.'),
+
+  upstream_unreachable: upstream(502, 'destination_unavailable', 'The upstream could not be reached: %. Your credential was not judged. Check the network, then retry.'),
+  upstream_tls: upstream(502, 'tls_certificate_error', 'No secure connection to the upstream: % (nothing was sent). Check for an intercepting proxy and set NODE_EXTRA_CA_CERTS to its CA, then retry.'),
+  upstream_reset: upstream(502, 'connection_terminated', 'The upstream closed its connection %. Your own connection is unharmed; retry.'),
+  upstream_protocol: upstream(502, 'http_protocol_error', 'The upstream sent something that is not valid HTTP: %. Retry; if it persists, the upstream is at fault.'),
+  upstream_incomplete: upstream(502, 'http_response_incomplete', 'The upstream refused with status % and its explanation did not arrive whole. Your own connection is unharmed.'),
+  lane_full: upstream(503, 'connection_limit_reached', 'All % places for this kind of request on this route are taken. Retry in a second.'),
+  draining: upstream(503, 'destination_unavailable', 'codex-sidecar is shutting down. Retry in a second.'),
+  upstream_timeout: upstream(504, 'http_response_timeout', 'The upstream did not answer in time: %. Your credential was not judged; retry.')
+} as const satisfies Record<string, Kind>
+
+/** The closed set of codes in our answers. */
+export type Code = keyof typeof kinds
+
+export interface SidecarErrorOptions {
+  /** What fills the `%` of the code's message. Never a secret, never an internal address. */
+  detail?: string
+  /** Seconds for Retry-After. */
+  retryAfter?: number
+  /** Status to answer with instead of the code's own: that of an upstream answer we could not relay whole. */
+  status?: number
+  /** For the log only. */
+  cause?: unknown
+}
+
+/** The only error that becomes an answer; anything else is an `internal_error`. */
+export class SidecarError extends Error {
+  override readonly name = 'SidecarError'
+  readonly code: Code
+  readonly status: number
+  readonly type: string
+  readonly proxyStatus: string
+  readonly retryAfter: number | undefined
+
+  constructor (code: Code, { detail = '', retryAfter, status, cause }: SidecarErrorOptions = {}) {
+    const { message, status: own, type, proxy } = kinds[code]
+    super(message.replace('%', () => detail), { cause })
+    this.code = code
+    this.status = status ?? own
+    this.type = status === 401 ? 'authentication_error' : type
+    this.proxyStatus = status === undefined ? proxy : `${proxy}; received-status=${status}`
+    this.retryAfter = retryAfter ?? (this.status === 401 && status === undefined ? 0 : undefined)
+  }
+}
+
+/** Each code with its status, for the README's table and its test. */
+export const codes: readonly { code: Code, status: number }[] =
+  (Object.keys(kinds) as Code[]).map(code => ({ code, status: kinds[code].status }))

@@ -1,0 +1,159 @@
+import type { ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import { ErrorBody } from './error-body.ts'
+import { answerTo, writeAnswer } from './error-handler.ts'
+import { SidecarError } from './errors.ts'
+import { explain } from './failure.ts'
+import type { Decision } from './guard.ts'
+import { decodeRaw, endToEnd, valuesOf } from './headers.ts'
+import type { Config } from './config.ts'
+import type { RequestRecord } from './record.ts'
+import { EventStreamBody, NoBody, PlainBody, type Ending, type ResponseBody } from './response-body.ts'
+import { protocolOf } from './sse.ts'
+import type { Upload } from './upload.ts'
+import type { Connection, Lane, LaneDispatch } from './upstream.ts'
+
+export interface ExchangeOptions {
+  config: Config
+  lane: Lane
+  decision: Decision
+  record: RequestRecord
+  requestId: string
+  response: ServerResponse
+  upload: Upload | undefined
+  /** What goes upstream, without the body. */
+  head: Omit<LaneDispatch, 'body' | 'onConnection'>
+  /** Called once, when nothing of the exchange is left. */
+  onEnd: () => void
+}
+
+const printable = /^[\t\x20-\x7e\x80-\xff]*$/
+const eventStream = /^text\/event-stream\s*(?:;|$)/i
+
+/**
+ * One request at the upstream and its answer on the way back. The client's side sees a whole answer or an explained
+ * failure, whatever happens here; the two sockets never share their fate.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: ExchangeOptions
+  #controller: Dispatcher.DispatchController | undefined
+  #connection: Connection | undefined
+  #body: ResponseBody | undefined
+  #stop: SidecarError | undefined
+  #answered = false
+  #replayed = false
+  #done = false
+
+  constructor (options: ExchangeOptions) {
+    this.#options = options
+    const { response } = options
+    response.on('drain', () => this.#controller?.resume())
+    response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' }), 'client_gone') })
+    response.on('error', () => {}) // its `close` says all that matters
+  }
+
+  /** Sends the request; called again for the one replay. */
+  send (): void {
+    const { lane, head, upload } = this.#options
+    lane.dispatch({ ...head, body: upload?.open() ?? null, onConnection: connection => { this.#connection = connection } }, this)
+  }
+
+  /** Ends the upstream's side with our own reason; the client is told it if it is still there. */
+  stop (reason: SidecarError, ending?: Ending): void {
+    if (this.#done) return
+    this.#stop ??= reason
+    if (ending !== undefined) this.#options.record.ending = ending
+    this.#controller?.abort(reason)
+  }
+
+  onRequestStart (controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#stop !== undefined) controller.abort(this.#stop)
+  }
+
+  /** undici: the first byte of an answer came. */
+  onResponseStarted (): void { this.#answered = true }
+
+  onResponseStart (controller: Dispatcher.DispatchController, status: number, parsed: Record<string, string | string[] | undefined>, reason?: string): void {
+    const { response, record, upload, decision } = this.#options
+    if (status < 200) return this.#inform(status, parsed['link'])
+    record.upstreamMs = performance.now() - record.startedAt
+    upload?.settle()
+    const headers = endToEnd(decodeRaw(controller.rawHeaders as unknown[]))
+    const message = printable.test(reason ?? '') ? reason ?? '' : ''
+    this.#body = this.#bodyFor(controller, status, message, headers)
+    if (this.#body !== undefined) return
+    decision.learn(status, headers)
+    response.writeHead(status, message, headers)
+    this.#body = response.req.method === 'HEAD' || status === 204 || status === 304
+      ? new NoBody(response)
+      : explainable(headers) ? new EventStreamBody(response, protocolOf(pathOf(this.#options.head.path))) : new PlainBody(response)
+  }
+
+  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#body?.data(chunk) === false) controller.pause()
+  }
+
+  onResponseEnd (controller: Dispatcher.DispatchController): void {
+    if (this.#connection !== undefined) this.#connection.served++
+    this.#finish(this.#body?.end(endToEnd(decodeRaw((controller.rawTrailers ?? []) as unknown[]))))
+  }
+
+  onResponseError (_controller: Dispatcher.DispatchController | null, thrown: Error): void {
+    const { response, record, requestId, decision } = this.#options
+    if (this.#done) return
+    if (this.#stop === undefined && this.#mayReplay()) {
+      this.#replayed = true
+      return this.send()
+    }
+    const error = thrown instanceof SidecarError ? thrown : explain(thrown)
+    record.error = thrown
+    if (response.destroyed) return this.#finish('client_gone')
+    if (this.#body !== undefined) return this.#finish(this.#body.fail(error))
+    decision.learn(error.status, [])
+    record.code = error.code
+    writeAnswer(response, answerTo(error, requestId))
+    this.#finish('ours')
+  }
+
+  /** RFC 9110 section 9.2.2: only where the upstream can not have begun to answer, so only on a stale, reused socket. */
+  #mayReplay (): boolean {
+    const { response, upload } = this.#options
+    return !this.#replayed && !this.#answered && (this.#connection?.served ?? 0) > 0 && !response.destroyed && upload?.replayable !== false
+  }
+
+  /** Holds back error answers, except those whose declared length is too large to hold. */
+  #bodyFor (controller: Dispatcher.DispatchController, status: number, message: string, headers: string[]): ErrorBody | undefined {
+    const { response, requestId, decision, config: { limits, times } } = this.#options
+    const [declared = '0'] = valuesOf(headers, 'content-length')
+    if (status < 400 || response.req.method === 'HEAD' || Number(declared) > limits.errorBodyBytes) return undefined
+    return new ErrorBody({
+      response, status, message, headers, requestId, limit: limits.errorBodyBytes, patience: times.errorBody,
+      learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : [],
+      abort: error => { controller.abort(error) }
+    })
+  }
+
+  /** Interim answers (RFC 9110 section 15.2): Node can send these two. */
+  #inform (status: number, link: string | string[] | undefined): void {
+    const { response } = this.#options
+    if (status === 103 && link !== undefined) response.writeEarlyHints({ link })
+    else if (status === 102) response.writeProcessing()
+  }
+
+  #finish (ending: Ending | undefined): void {
+    this.#done = true
+    const { record, upload, onEnd } = this.#options
+    record.ending ??= ending ?? 'client_gone'
+    upload?.release()
+    onEnd()
+  }
+}
+
+const pathOf = (target: string): string => target.split('?', 1)[0] ?? target
+
+/** An event of ours can follow in this stream: it is not compressed and has no declared length. */
+const explainable = (headers: readonly string[]): boolean =>
+  eventStream.test(valuesOf(headers, 'content-type')[0] ?? '') &&
+  valuesOf(headers, 'content-length').length === 0 &&
+  /^(?:identity)?$/i.test(valuesOf(headers, 'content-encoding').join())

@@ -1,0 +1,33 @@
+import pino, { type DestinationStream, type Logger } from 'pino'
+import pretty from 'pino-pretty'
+
+/** What one line of the log may be made of; headers, requests and credentials are not on the list. */
+export interface LogOptions {
+  level: string
+  /** Where lines go; standard output unless told. */
+  destination?: DestinationStream
+  /** Lines for a person instead of JSON. */
+  human?: boolean
+}
+
+/**
+ * Errors are logged by name, code and stack position only: messages of foreign errors can quote what they were
+ * given, and headers hang on some of them.
+ */
+export function safeError (thrown: unknown): object {
+  if (!(thrown instanceof Error)) return { type: typeof thrown }
+  const { code } = thrown as NodeJS.ErrnoException
+  const frames = (thrown.stack ?? '').split('\n').filter(line => /^\s+at /.test(line)).map(line => line.trim())
+  return { type: thrown.name, code, at: frames.slice(0, 4), cause: thrown.cause === undefined ? undefined : safeError(thrown.cause) }
+}
+
+/** The program's logger. It has no serializer for requests, so that none can leak through it. */
+export function createLog ({ level, destination, human = false }: LogOptions): Logger {
+  const to = destination ?? pino.destination({ fd: 1, sync: true })
+  return pino({
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: safeError, req: () => undefined, res: () => undefined }
+  }, human ? pretty({ destination: to, ignore: 'level', sync: true, singleLine: true }) : to)
+}

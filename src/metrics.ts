@@ -1,0 +1,50 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { RequestRecord } from './record.ts'
+import type { Upstream } from './upstream.ts'
+import type { VerdictCache } from './verdict-cache.ts'
+
+/** What the gauges read when they are asked. */
+export interface Observed {
+  upstreams: readonly Upstream[]
+  cache: VerdictCache
+}
+
+/** The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token. */
+export function createMetrics ({ upstreams, cache }: Observed) {
+  const registers = [new Registry()]
+  const [registry] = registers as [Registry]
+  const requests = new Counter({
+    name: 'codex_sidecar_requests_total', registers,
+    help: 'Finished requests by route, status, our own code, source of the verdict, lane and ending.',
+    labelNames: ['route', 'status', 'code', 'source', 'lane', 'ending']
+  })
+  const duration = new Histogram({
+    name: 'codex_sidecar_request_duration_seconds', registers,
+    help: 'Time from a request to the end of its answer.',
+    labelNames: ['route'], buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
+  })
+  new Gauge({
+    name: 'codex_sidecar_lane_in_flight', registers,
+    help: 'Requests in flight at the upstream by route and lane.', labelNames: ['route', 'lane'],
+    collect () {
+      for (const { route: { prefix }, lanes } of upstreams) {
+        for (const lane of Object.values(lanes)) this.set({ route: prefix, lane: lane.name }, lane.inFlight)
+      }
+    }
+  })
+  new Gauge({
+    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set(cache.size) }
+  })
+
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    /** Counts a finished request. */
+    finished ({ route = 'none', code, source, lane, ending, startedAt }: RequestRecord, status: number): void {
+      requests.inc({ route, status, code: code ?? '', source: source ?? '', lane: lane ?? '', ending: ending ?? '' })
+      duration.observe({ route }, (performance.now() - startedAt) / 1000)
+    }
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>

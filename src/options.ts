@@ -1,0 +1,82 @@
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+
+/**
+ * Every option, declared once: type, default, unit, words. `flag` and `env` name the ways to set it besides the
+ * configuration file. README's table is made of this.
+ */
+
+const ms = (description: string, value: number): TSchema & { static: number } =>
+  Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: value, unit: 'ms', description })
+const count = (description: string, value: number, minimum = 1) =>
+  Type.Integer({ minimum, default: value, description })
+const bytes = (description: string, value: number) =>
+  Type.Integer({ minimum: 0, default: value, unit: 'bytes', description })
+const upstream = (name: string, env: string, value: string) =>
+  Type.String({ format: 'upstream', default: value, env, description: `Upstream of the default ${name} route.` })
+const oneOf = <const T extends string>(values: readonly T[], options: object) =>
+  Type.Unsafe<T>(Type.String({ enum: [...values], ...options }))
+const group = <T extends Record<string, TSchema>>(properties: T) =>
+  Type.Object(properties, { additionalProperties: false, default: {} })
+
+const probeModes = ['first-use', 'background', 'off'] as const
+
+const route = Type.Object({
+  prefix: Type.String({ pattern: '^/(?:[A-Za-z0-9_.~-]+/?)*$', description: 'Path prefix here.' }),
+  upstream: Type.String({ format: 'upstream', description: 'URL that takes the place of the prefix.' }),
+  dialect: oneOf(['openai', 'anthropic'], { default: 'openai', description: 'How a broken stream is explained.' }),
+  credential: Type.Array(oneOf(['authorization', 'x-api-key'], {}), {
+    minItems: 1, uniqueItems: true, default: ['authorization'], description: 'Fields that carry the credential, most preferred first.'
+  }),
+  foreignPrefixes: Type.Record(Type.String(), Type.String(), {
+    default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
+  })
+}, { additionalProperties: false })
+
+export const optionsSchema = Type.Object({
+  host: Type.String({ minLength: 1, default: '127.0.0.1', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on. Beyond loopback everyone who reaches it can use it.' }),
+  port: Type.Integer({ minimum: 0, maximum: 65535, default: 7257, flag: 'port', env: 'CODEX_SIDECAR_PORT', description: 'Port to listen on; 0 takes a free one.' }),
+  logLevel: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info', flag: 'log-level', env: 'CODEX_SIDECAR_LOG_LEVEL', description: 'Least level that is logged.' }),
+  serverInfo: Type.Optional(Type.String({ minLength: 1, flag: 'server-info', env: 'CODEX_SIDECAR_SERVER_INFO', description: 'File that gets {"pid","port","url"} once it listens.' })),
+  chatgptUpstream: upstream('/backend-api/', 'CODEX_SIDECAR_CHATGPT_UPSTREAM', 'https://chatgpt.com/backend-api/'),
+  openaiUpstream: upstream('/v1/', 'CODEX_SIDECAR_OPENAI_UPSTREAM', 'https://api.openai.com/v1/'),
+  anthropicUpstream: upstream('/v1/messages', 'CODEX_SIDECAR_ANTHROPIC_UPSTREAM', 'https://api.anthropic.com/v1/'),
+  probe: oneOf(probeModes, { default: 'first-use', env: 'CODEX_SIDECAR_PROBE', description: 'When the upstream is asked about a new token: before its first request, beside it, or never.' }),
+  routes: Type.Optional(Type.Array(route, { minItems: 1, description: 'Routes instead of the three default ones.' })),
+  allowedHosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Host names besides loopback on which our own paths answer.' }),
+  caFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' })),
+  lanes: group({
+    verified: count('Requests at once on a route with tokens known to be good.', 512),
+    unverified: count('Requests at once on a route with new or suspect tokens.', 64)
+  }),
+  times: group({
+    connect: ms('Connecting to the upstream, TLS included.', 10_000),
+    streamHeaders: ms('Wait for the upstream’s answer to a request that accepts an event stream.', 300_000),
+    headers: ms('Wait for the upstream’s answer to any other request.', 600_000),
+    idleStream: ms('Silence within an answer of the upstream.', 900_000),
+    errorBody: ms('Wait for the body of an upstream error answer.', 3_000),
+    drain: ms('Grace for running requests on shutdown.', 30_000),
+    active: ms('How long a good verdict holds; never past the token’s own end.', 600_000),
+    inactive: ms('How long the upstream’s rejection holds; doubles while it is confirmed.', 15_000),
+    inactiveMax: ms('Longest time a rejection holds without being asked again.', 120_000)
+  }),
+  limits: group({
+    headerBytes: Type.Integer({ minimum: 8192, maximum: 1 << 20, default: 131_072, unit: 'bytes', description: 'Size of a request’s headers.' }),
+    verdicts: count('Verdicts kept, good ones and others each.', 10_000),
+    replayBytes: bytes('Body kept for one replay on a stale upstream socket.', 1_048_576),
+    readOutBytes: bytes('Upload read on after the upstream has failed, so that the client’s connection lives.', 268_435_456),
+    errorBodyBytes: bytes('Upstream error body held back to be read.', 65_536)
+  })
+}, { additionalProperties: false })
+
+export type Options = Static<typeof optionsSchema>
+/** One route, its prefix without a trailing slash. */
+export type Route = Readonly<Static<typeof route>>
+
+/** The three default routes (design.md section 2), most specific first. */
+export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
+  return [
+    { prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'], foreignPrefixes: { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' } },
+    { prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'], foreignPrefixes: {} },
+    { prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'], foreignPrefixes: { 'sk-ant-': '/v1/messages' } }
+  ]
+}

@@ -1,0 +1,29 @@
+import type { Credential } from './credential.ts'
+import type { LaneName } from './upstream.ts'
+import type { Ending } from './response-body.ts'
+import type { Source } from './verdict.ts'
+
+/** What is known about one request when it ends: the stuff of its log line and its metrics. */
+export interface RequestRecord {
+  /** performance.now() when the request was there. */
+  readonly startedAt: number
+  /** Prefix of its route. */
+  route?: string
+  lane?: LaneName
+  credential?: Credential
+  /** Code of our own answer. */
+  code?: string
+  /** Who gave the verdict that decided. */
+  source?: Source
+  /** ms until the guard had decided. */
+  guardMs?: number
+  /** ms until the upstream's response headers. */
+  upstreamMs?: number
+  ending?: Ending
+  /** What went wrong, for the log only. */
+  error?: unknown
+}
+
+declare module 'fastify' {
+  interface FastifyRequest { record: RequestRecord }
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage } from 'node:http'
+import { PassThrough, type Readable } from 'node:stream'
+
+export interface UploadLimits {
+  /** Bytes kept for a second try. */
+  replayBytes: number
+  /** Bytes read on after nobody wants them any more; then the client's connection ends. */
+  readOutBytes: number
+}
+
+const noop = (): void => {}
+
+/**
+ * A request body between two sockets that must not share their fate: undici gets a stream of ours, never the request,
+ * so an upstream that fails can not stall the client's upload and with it the client's connection.
+ */
+export class Upload {
+  readonly #request: IncomingMessage
+  readonly #limits: UploadLimits
+  #sink: PassThrough | undefined
+  #kept: Buffer[] | undefined = []
+  #keptBytes = 0
+  #readOut = 0
+  #ended = false
+
+  constructor (request: IncomingMessage, limits: UploadLimits) {
+    this.#request = request
+    this.#limits = limits
+    request.on('error', noop) // its `close` says all that matters
+    request.on('end', () => { this.#ended = true; this.#sink?.end() })
+    request.on('close', () => { if (!this.#ended) this.#sink?.destroy(new Error('the client left during its upload')) })
+  }
+
+  /** Whether all bytes that came so far can be sent once more. */
+  get replayable (): boolean { return this.#kept !== undefined }
+
+  /** The body for one try, from its first byte. */
+  open (): Readable {
+    const sink = new PassThrough({ highWaterMark: 65_536 })
+    sink.on('error', noop)
+    sink.on('drain', () => this.#request.resume())
+    for (const chunk of this.#kept ?? []) sink.write(chunk)
+    if (this.#ended) sink.end()
+    const first = this.#sink === undefined
+    this.#sink = sink
+    if (first) this.#request.on('data', (chunk: Buffer) => { this.#take(chunk) })
+    else this.#request.resume()
+    return sink
+  }
+
+  /** The upstream has answered: no second try will come. */
+  settle (): void { this.#kept = undefined }
+
+  /** Nobody wants the body any more: it is read on, so that the client can finish and its connection stays usable. */
+  release (): void {
+    this.#kept = undefined
+    this.#sink?.destroy()
+    this.#request.resume()
+  }
+
+  #take (chunk: Buffer): void {
+    const sink = this.#sink
+    if (sink === undefined || sink.destroyed) {
+      this.#readOut += chunk.length
+      if (this.#readOut > this.#limits.readOutBytes) this.#request.destroy()
+    } else {
+      this.#keep(chunk)
+      if (!sink.write(chunk)) this.#request.pause()
+    }
+  }
+
+  #keep (chunk: Buffer): void {
+    this.#keptBytes += chunk.length
+    if (this.#keptBytes > this.#limits.replayBytes) this.#kept = undefined
+    this.#kept?.push(chunk)
+  }
+}
