@@ -15,6 +15,7 @@ import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import type { RequestRecord } from './record.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
 import { VerdictCache } from './verdict-cache.ts'
@@ -48,7 +49,13 @@ export function buildApp ({ config, log, clock = systemClock }: AppOptions): Fas
     logController: quiet,
     genReqId: () => randomUUID(),
     rewriteUrl: ({ url = '/' }) => originForm(url),
-    http: { maxHeaderSize: limits.headerBytes, headersTimeout: 60_000, requireHostHeader: false },
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: times.requestHead,
+      connectionsCheckingInterval: Math.min(times.requestHead, 5_000),
+      requireHostHeader: false
+    },
+    pluginTimeout: 0, // closing hooks are under it, and draining takes its own time
     requestTimeout: 0, // a long upload is no attack on a server of one's own
     return503OnClosing: false, // ours has the envelope
     forceCloseConnections: true, // what still runs has been drained by then
@@ -59,14 +66,14 @@ export function buildApp ({ config, log, clock = systemClock }: AppOptions): Fas
   const bare = answerBareErrors(app, config, log)
 
   app.decorateRequest('record')
-  app.addHook('onRequest', (request, _reply, next) => {
-    request.record = { startedAt: performance.now() }
+  app.addHook('onRequest', (request, reply, next) => {
+    const record: RequestRecord = request.record = { startedAt: performance.now() }
+    reply.raw.once('close', () => { // Fastify's onResponse passes over clients that left
+      record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
+      logRequest(log, request, reply)
+      metrics.finished(record, reply.raw.statusCode)
+    })
     checkRequest(request.raw)
-    next()
-  })
-  app.addHook('onResponse', (request, reply, next) => {
-    logRequest(log, request, reply)
-    metrics.finished(request.record, reply.raw.statusCode)
     next()
   })
   app.setErrorHandler((thrown, request, reply) => {

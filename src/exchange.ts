@@ -48,7 +48,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#options = options
     const { response } = options
     response.on('drain', () => this.#controller?.resume())
-    response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' }), 'client_gone') })
+    response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
     response.on('error', () => {}) // its `close` says all that matters
   }
 
@@ -59,10 +59,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Ends the upstream's side with our own reason; the client is told it if it is still there. */
-  stop (reason: SidecarError, ending?: Ending): void {
+  stop (reason: SidecarError): void {
     if (this.#done) return
     this.#stop ??= reason
-    if (ending !== undefined) this.#options.record.ending = ending
     this.#controller?.abort(reason)
   }
 
@@ -95,6 +94,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd (controller: Dispatcher.DispatchController): void {
+    if (this.#connection?.broken === true) return this.onResponseError(controller, new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
     if (this.#connection !== undefined) this.#connection.served++
     this.#finish(this.#body?.end(endToEnd(decodeRaw((controller.rawTrailers ?? []) as unknown[]))))
   }

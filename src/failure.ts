@@ -42,7 +42,7 @@ export function explain (thrown: Error): SidecarError {
   if (Object.hasOwn(timeouts, code)) return new SidecarError('upstream_timeout', { detail: timeouts[code] ?? '', cause })
   if (Object.hasOwn(protocol, code)) return new SidecarError('upstream_protocol', { detail: protocol[code] ?? '', cause })
   if (tlsCode.test(code)) return new SidecarError('upstream_tls', { detail: tlsDetail(code), cause })
-  if (code.startsWith('HPE_') || /^bad (?:response|upgrade)$/.test(thrown.message)) {
+  if (thrown.name === 'HTTPParserError' || /^bad (?:response|upgrade)$/.test(thrown.message)) {
     return new SidecarError('upstream_protocol', { detail: 'it cannot be parsed', cause })
   }
   if (code === 'UND_ERR_INVALID_ARG') return new SidecarError('invalid_request', { detail: 'it cannot be sent on as HTTP/1.1', cause })

@@ -49,6 +49,7 @@ export const optionsSchema = Type.Object({
     unverified: count('Requests at once on a route with new or suspect tokens.', 64)
   }),
   times: group({
+    requestHead: ms('Wait for a request’s own headers.', 60_000),
     connect: ms('Connecting to the upstream, TLS included.', 10_000),
     streamHeaders: ms('Wait for the upstream’s answer to a request that accepts an event stream.', 300_000),
     headers: ms('Wait for the upstream’s answer to any other request.', 600_000),

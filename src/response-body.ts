@@ -35,14 +35,24 @@ export class NoBody implements ResponseBody {
 /** Bytes that go through as they come. */
 export class PlainBody implements ResponseBody {
   readonly #response: ServerResponse
-  constructor (response: ServerResponse) { this.#response = response }
+  #begun = false
 
-  data (chunk: Buffer): boolean { return this.#response.write(chunk) }
+  constructor (response: ServerResponse) {
+    this.#response = response
+    // The head must not wait for a body that is late; one that came with it shares its packet.
+    process.nextTick(() => { if (!this.#begun) response.flushHeaders() })
+  }
+
+  data (chunk: Buffer): boolean {
+    this.#begun = true
+    return this.#response.write(chunk)
+  }
 
   end (trailers: readonly string[]): Ending {
     // Node sends trailers on chunked answers only, and drops them on others (RFC 9110 section 6.5.1).
     const pairs: [string, string][] = []
     for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] ?? '', trailers[i + 1] ?? ''])
+    this.#begun = true
     if (pairs.length > 0) this.#response.addTrailers(pairs)
     this.#response.end()
     return 'whole'
@@ -66,12 +76,11 @@ export class EventStreamBody implements ResponseBody {
     this.#protocol = protocol
     this.#plain = new PlainBody(response)
     this.#stream = new EventStream(protocol)
-    response.flushHeaders()
   }
 
   data (chunk: Buffer): boolean {
     const events = this.#stream.push(chunk)
-    return events.length === 0 || this.#response.write(events)
+    return events.length === 0 || this.#plain.data(events)
   }
 
   end (trailers: readonly string[]): Ending {
@@ -79,7 +88,7 @@ export class EventStreamBody implements ResponseBody {
     if (!this.#stream.mayEnd) {
       return this.#explain('upstream_reset', 'The upstream ended the stream before it was complete. What came so far is not the whole answer; retry.')
     }
-    if (rest.length > 0) this.#response.write(rest)
+    if (rest.length > 0) this.#plain.data(rest)
     return this.#plain.end(trailers)
   }
 

@@ -31,6 +31,9 @@ const finished = /"finish_reason" ?: ?"/
 /** Blank lines, which end an event: LF LF, LF CR LF (CR LF CR LF too), CR CR. */
 const blanks = ['\n\n', '\n\r\n', '\r\r'].map(text => Buffer.from(text))
 
+/** Longest blank line, bytes: so many stay back even of an event that does not end, or its end could go unseen. */
+const BLANK = 3
+
 /** Index behind the last event that is whole, 0 when none is. */
 function lastBoundary (bytes: Buffer): number {
   let end = 0
@@ -65,8 +68,8 @@ export class EventStream {
   push (chunk: Buffer): Buffer {
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
     const end = lastBoundary(bytes)
-    const rest = bytes.length - end
-    const split = rest > HELD ? bytes.length : end
+    const endless = bytes.length - end > HELD || (this.#midEvent && end === 0)
+    const split = endless ? Math.max(end, bytes.length - BLANK) : end
     this.#held = bytes.subarray(split)
     if (split > 0) this.#midEvent = split > end
     return this.#inspect(bytes.subarray(0, split))

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
-import { Client, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
+import { Client, EnvHttpProxyAgent, Pool, type buildConnector, type Dispatcher } from 'undici'
 import type { Config } from './config.ts'
 import { SidecarError } from './errors.ts'
 import type { Route } from './options.ts'
@@ -12,6 +12,8 @@ export type LaneName = 'verified' | 'unverified'
 export interface Connection {
   /** Answers that came whole over its present socket; 0 while the socket is fresh. */
   served: number
+  /** Whether its present socket failed, in contrast to being closed in order. */
+  readonly broken: boolean
 }
 
 /** undici's options, and where the lane tells which connection it chose. */
@@ -19,13 +21,30 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
   onConnection: (connection: Connection) => void
 }
 
-/** undici does not say which socket a request got, and only a reused one may be tried again. */
+/** What undici's pool hands to the connections it makes. */
+type TrackedOptions = Client.Options & { connect: buildConnector.connector }
+
+/**
+ * One upstream connection that can be asked about its socket. undici does not say which socket a request got, though
+ * only a reused one may be tried again; and it takes a reset for the end of an answer that has no length.
+ */
 class TrackedClient extends Client implements Connection {
   served = 0
+  broken = false
 
-  constructor (origin: URL, options: Client.Options) {
-    super(origin, options)
-    this.on('connect', () => { this.served = 0 })
+  constructor (origin: URL, { connect, ...options }: TrackedOptions) {
+    super(origin, {
+      ...options,
+      connect: (target, callback) => {
+        connect(target, (...result) => {
+          const [, socket] = result
+          this.served = 0
+          this.broken = false
+          socket?.on('error', () => { this.broken = true }) // before undici listens
+          callback(...result)
+        })
+      }
+    })
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -47,7 +66,7 @@ export class Lane {
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     this.#agent = new EnvHttpProxyAgent({
-      factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, o) }),
+      factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, o as TrackedOptions) }),
       connections: this.#limit,
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
