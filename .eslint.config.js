@@ -10,6 +10,7 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/no-empty-function': 'off',
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off', // a cast is seen, a ! is overlooked
       eqeqeq: 'error'
     }
   },

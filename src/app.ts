@@ -19,7 +19,7 @@ import type { RequestRecord } from './record.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
 import { VerdictCache } from './verdict-cache.ts'
-import { systemClock, type Clock } from './verdict.ts'
+import { systemClock, type Clock, type Validator } from './verdict.ts'
 
 /** ms that others are answered from a verdict that is due, while one request asks again. */
 const ASKING = 3_000
@@ -28,17 +28,16 @@ export interface AppOptions {
   config: Config
   log: Logger
   clock?: Clock
+  /** Who is asked about tokens that the cache knows nothing of, cheapest first. */
+  remote?: readonly Validator[]
 }
 
-/**
- * The program without its process: config, listener, guard, forward, upstream, answer. Closing it drains first.
- * @throws an error of the system where `caFile` can not be read
- */
-export function buildApp ({ config, log, clock = systemClock }: AppOptions): FastifyInstance {
+/** The program without its process: config, listener, guard, forward, upstream, answer. Closing it drains first. */
+export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
   const cache = new VerdictCache({ entries: limits.verdicts, active: times.active, inactive: times.inactive, inactiveMax: times.inactiveMax, asking: ASKING, clock })
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [] })
+  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote })
   const upstreams = config.routes.map(route => createUpstream(route, config))
   const metrics = createMetrics({ upstreams, cache })
   const forward = createForward(config, drain)
@@ -76,7 +75,7 @@ export function buildApp ({ config, log, clock = systemClock }: AppOptions): Fas
     checkRequest(request.raw)
     next()
   })
-  app.setErrorHandler((thrown, request, reply) => {
+  app.setErrorHandler<Error>((thrown, request, reply) => {
     const error = asSidecarError(thrown)
     request.record.code = error.code
     if (error.code === 'internal_error') request.record.error = thrown
@@ -105,7 +104,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { ups
       const { raw, record } = request
       record.route = route.prefix
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
-      checkTarget(raw.url ?? '', route)
+      checkTarget(request.url, route)
       // Nobody here reads the body; without this, a field that Fastify can not parse costs the request a 415.
       raw.headers['content-type'] = 'application/octet-stream'
       const settle = (decision: Decision): void => {

@@ -22,13 +22,13 @@ function lineAt (packet: Buffer, offset: number): string {
  * of our code runs; to its sender it is a bad token all the same.
  */
 function explainClientError (error: ParserError, { limits }: Config): SidecarError {
-  const { code = '', reason = '', rawPacket, bytesParsed = 0 } = error
+  const { code = '', reason = code, rawPacket, bytesParsed = 0 } = error
   if (code === 'HPE_HEADER_OVERFLOW') return new SidecarError('headers_too_large', { detail: `${limits.headerBytes} bytes`, cause: error })
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new SidecarError('request_timeout', { detail: 'its head took too long', cause: error })
   if (rawPacket !== undefined && code.startsWith('HPE_') && /^(?:authorization|x-api-key):/i.test(lineAt(rawPacket, bytesParsed))) {
     return new SidecarError('malformed_token', { detail: 'it holds a control character', cause: error })
   }
-  return new SidecarError('invalid_request', { detail: `it is not valid HTTP/1.1${reason === '' ? '' : ` (${reason})`}`, cause: error })
+  return new SidecarError('invalid_request', { detail: `it is not valid HTTP/1.1 (${reason})`, cause: error })
 }
 
 /** Whether an answer can still be written: the peer is there, and no answer of ours is half sent. */

@@ -1,10 +1,18 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
 import { Ajv, type ErrorObject } from 'ajv'
 import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
 
-/** All options with their defaults, the routes settled. */
-export type Config = Readonly<Omit<Options, 'routes'>> & { readonly routes: readonly Route[] }
+/** All options with their defaults, the routes settled and the CAs read. */
+export type Config = Readonly<Omit<Options, 'routes'>> & {
+  readonly routes: readonly Route[]
+  /** CAs to trust at the upstreams, PEM; Node's own where undefined. */
+  readonly ca: readonly string[] | undefined
+  /** Hosts that no HTTP proxy stands before, in the form of NO_PROXY. */
+  readonly noProxy: string
+}
 
 /** Every mistake in the configuration at once, one line each. */
 export class ConfigError extends Error {
@@ -41,25 +49,30 @@ function tryUrl (text: string): URL | null {
 }
 
 /** What an option allows, in words. */
-function allowed ({ keyword, params, parentSchema }: ErrorObject): string {
-  const { type, minimum, maximum, unit, enum: values } = (parentSchema ?? {}) as Declared
-  if (keyword === 'additionalProperties') return 'no such option'
-  if (keyword === 'required') return `${String(params['missingProperty'])} is required`
+function allowed ({ keyword, parentSchema }: ErrorObject): string {
+  const { type, minimum, maximum, unit, enum: values } = parentSchema as Declared
   if (keyword === 'format') return 'an http or https URL without user, query or fragment'
   if (values !== undefined) return `one of ${values.join(', ')}`
   if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
-  return keyword === 'pattern' ? 'a path that starts with /' : `a ${type ?? 'value'} that is not empty`
+  return keyword === 'pattern' ? 'a path that starts with /' : type === 'string' ? 'a text that is not empty' : `an ${type} that is not empty`
 }
 
-const given = (value: unknown): string => value === undefined ? 'nothing' : JSON.stringify(value)
+/** A value as it was given, but for what a URL may hold of a secret. */
+const given = (value: unknown): string => JSON.stringify(value).replace(/\/\/[^/@"]*@/g, '//***@')
+
+/** Stands for the option's name in a label that says where a value came from. */
+const NAME = '\0'
 
 function describe (error: ErrorObject, origins: ReadonlyMap<string, string>): string {
   const path = error.instancePath.slice(1).split('/')
   const extra = error.keyword === 'additionalProperties' ? [String(error.params['additionalProperty'])] : []
   const name = [...path, ...extra].filter(part => part !== '').join('.')
   const [top = ''] = name.split('.')
-  const value = extra.length > 0 ? '' : ` is ${given(error.data)},`
-  return `${origins.get(top) ?? name}${origins.has(top) && origins.get(top) !== name ? ` (${name})` : ''}:${value} allowed: ${allowed(error)}`
+  const label = (origins.get(top) as string).replace(NAME, name)
+  const { keyword, data } = error
+  if (keyword === 'additionalProperties') return `${label}: no such option`
+  if (keyword === 'required') return `${label}: ${String(error.params['missingProperty'])} is required`
+  return `${label}: is ${given(data)}, allowed: ${allowed(error)}`
 }
 
 /** JSON with comments; a file that can not be read or parsed adds its mistakes. */
@@ -79,6 +92,28 @@ function readFile (file: string, mistakes: string[]): Record<string, unknown> {
   if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content as Record<string, unknown>
   if (faults.length === 0) mistakes.push(`${file}: must hold one JSON object`)
   return {}
+}
+
+/** NO_PROXY, and loopback besides: no proxy reaches this machine's own loopback. */
+function noProxy (env: ConfigSources['env'] = {}): string {
+  const set = env['no_proxy'] ?? env['NO_PROXY'] ?? ''
+  return set === '*' ? set : `${set},localhost,127.0.0.1,[::1]`
+}
+
+/** `caFile` beside what Node trusts already: an explicit list takes the place of NODE_EXTRA_CA_CERTS, so it is read here too. */
+function readCertificates (file: string, env: ConfigSources['env'], mistakes: string[]): string[] {
+  const extra = env?.['NODE_EXTRA_CA_CERTS']
+  const texts = [file, ...extra === undefined || extra === '' ? [] : [extra]].map(path => {
+    try {
+      const text = readFileSync(path, 'utf8')
+      new X509Certificate(text)
+      return text
+    } catch (error) {
+      mistakes.push(`${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'cannot be read (ENOENT)' : 'holds no PEM certificate'}`)
+      return ''
+    }
+  })
+  return [...rootCertificates, ...texts]
 }
 
 /** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
@@ -114,7 +149,7 @@ export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Confi
 
   const file = flags['config'] ?? text(env['CODEX_SIDECAR_CONFIG'])
   const options = file === undefined ? {} : readFile(file, mistakes)
-  for (const name of Object.keys(options)) origins.set(name, `${file}: ${name}`)
+  for (const name of Object.keys(options)) origins.set(name, `${file}: ${NAME}`)
   for (const [name, { type, flag, env: variable }] of declared) {
     const byEnv = variable === undefined ? undefined : text(env[variable])
     if (byEnv !== undefined) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
@@ -124,10 +159,10 @@ export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Confi
     else { options[name] = typed(byFlag, type); origins.set(name, `--${flag}`) }
   }
   if (!validate(options)) {
-    const errors = validate.errors ?? []
-    throw new ConfigError([...mistakes, ...errors.map(error => describe(error, origins))])
+    throw new ConfigError([...mistakes, ...(validate.errors as ErrorObject[]).map(error => describe(error, origins))])
   }
   const routes = settleRoutes(options, mistakes)
+  const ca = options.caFile === undefined ? undefined : readCertificates(options.caFile, env, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return { ...options, routes }
+  return { ...options, routes, ca, noProxy: noProxy(env) }
 }

@@ -3,6 +3,12 @@ import { SidecarError } from './errors.ts'
 import { valuesOf } from './headers.ts'
 import type { Route } from './options.ts'
 
+/** A request target's path, without its query. */
+export function pathOf (target: string): string {
+  const query = target.indexOf('?')
+  return query < 0 ? target : target.slice(0, query)
+}
+
 /** RFC 9112 section 3.2.2: a server must take the absolute form too; only its path says where to go. */
 export const originForm = (target: string): string => {
   const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
@@ -37,7 +43,7 @@ const dotSegment = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/
  * @throws SidecarError `invalid_request`
  */
 export function checkTarget (target: string, { prefix }: Route): void {
-  const [path = ''] = target.split('?', 1)
+  const path = pathOf(target)
   const beneath = path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
   const plain = path.replace(/%2e/gi, '.').replace(/%2f/gi, '/').replace(/%5c/gi, '\\')
   if (!beneath || path.includes('\\') || dotSegment.test(plain)) {

@@ -15,14 +15,16 @@ export type UnverifiedClaims = Readonly<JWTPayload>
 /** A bearer credential. The token has one door, `reveal()`; everything else shows the fingerprint. */
 export class Credential {
   readonly #secret: string
-  /** Key of its verdicts. */
   readonly fingerprint: Fingerprint
+  /** The fields that carry it: an upstream may take a token in one field and refuse it in another. */
+  readonly carrier: string
   /** Present where the token is a JWT that decodes. */
   readonly claims: UnverifiedClaims | undefined
 
-  constructor (secret: string, fingerprint: Fingerprint) {
+  constructor (secret: string, fingerprint: Fingerprint, carrier: string) {
     this.#secret = secret
     this.fingerprint = fingerprint
+    this.carrier = carrier
     this.claims = unverifiedClaims(secret)
   }
 
@@ -73,16 +75,16 @@ function fault (token: string, grammar: RegExp): string | undefined {
  * @param key HMAC key of the fingerprints; a random one for each process, so that they can not be looked up elsewhere
  */
 export function createCredentialReader (key: Buffer = randomBytes(32)) {
-  const present = (token: string, grammar: RegExp): Presented => {
+  const present = (token: string, grammar: RegExp, carrier: string): Presented => {
     const detail = fault(token, grammar)
     if (detail !== undefined) return { kind: 'malformed', detail }
     const fingerprint = createHmac('sha256', key).update(token, 'latin1').digest('hex') as Fingerprint
-    return { kind: 'credential', credential: new Credential(token, fingerprint) }
+    return { kind: 'credential', credential: new Credential(token, fingerprint, carrier) }
   }
 
-  const readAuthorization = (value: string): Presented => {
-    const [, scheme = '', token = ''] = /^(\S*)\s*([^]*)$/.exec(value) ?? []
-    return scheme.toLowerCase() === 'bearer' ? present(token.trim(), b64token) : { kind: 'unjudged' }
+  const readAuthorization = (value: string, carrier: string): Presented => {
+    const token = value.replace(/^bearer(?:\s+|$)/i, '')
+    return token === value ? { kind: 'unjudged' } : present(token.trim(), b64token, carrier)
   }
 
   /**
@@ -90,13 +92,14 @@ export function createCredentialReader (key: Buffer = randomBytes(32)) {
    * @param raw header names and values in turn, as received: what is judged must be what is sent
    */
   return function read (raw: readonly string[], fields: readonly CredentialField[]): Presented {
+    const carrier = fields.filter(field => valuesOf(raw, field).length > 0).join()
     let chosen: Presented = { kind: 'missing' }
     for (const field of fields) {
       const values = valuesOf(raw, field)
       const [value] = values
       if (value === undefined) continue
       if (values.length > 1) return { kind: 'conflicting', detail: `the ${field} field is there ${values.length} times` }
-      const found = field === 'authorization' ? readAuthorization(value) : present(value, visible)
+      const found = field === 'authorization' ? readAuthorization(value, carrier) : present(value, visible, carrier)
       if (chosen.kind === 'missing') chosen = found
       else if (!same(chosen, found)) return { kind: 'conflicting', detail: 'x-api-key and Authorization hold different values' }
     }

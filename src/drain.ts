@@ -6,8 +6,6 @@ export class Drain {
 
   /** Whether new requests are turned away. */
   get begun (): boolean { return this.#begun }
-  /** Requests under way. */
-  get running (): number { return this.#running.size }
 
   /**
    * Counts a request; the function returned must be called when it is over.

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
+import { pairsOf } from './headers.ts'
 import type { Ending, ResponseBody } from './response-body.ts'
 
 export interface ErrorBodyOptions {
@@ -60,11 +61,7 @@ export class ErrorBody implements ResponseBody {
     learn(undefined)
     const { headers: ours, ...answer } = answerTo(new SidecarError('upstream_incomplete', { detail: String(status), status }), requestId)
     const names = new Set(ours.map(([name]) => name.toLowerCase()))
-    const theirs: [string, string][] = []
-    for (let i = 0; i < headers.length; i += 2) {
-      const name = headers[i] ?? ''
-      if (kept.test(name) && !names.has(name.toLowerCase())) theirs.push([name, headers[i + 1] ?? ''])
-    }
+    const theirs = pairsOf(headers).filter(([name]) => kept.test(name) && !names.has(name.toLowerCase()))
     writeAnswer(response, { ...answer, headers: [...theirs, ...ours] })
     return 'ours'
   }

@@ -15,9 +15,9 @@ const challenge = ({ code, message }: SidecarError): string =>
     : `Bearer error="invalid_token", error_description="${message.replace(/[^\x20-\x7e]|["\\]/g, '')}"`
 
 /** Foreign errors in our terms: what the framework blames on the request is the request's, all else is ours. */
-export function asSidecarError (thrown: unknown): SidecarError {
+export function asSidecarError (thrown: Error & { statusCode?: number }): SidecarError {
   if (thrown instanceof SidecarError) return thrown
-  const { statusCode } = (thrown ?? {}) as { statusCode?: number }
+  const { statusCode } = thrown
   return statusCode !== undefined && statusCode < 500
     ? new SidecarError('invalid_request', { detail: 'it cannot be routed as it stands', cause: thrown })
     : new SidecarError('internal_error', { cause: thrown })
@@ -35,11 +35,12 @@ export function answerTo (error: SidecarError, requestId: string): Answer {
     ['Content-Length', String(Buffer.byteLength(body))],
     ['Cache-Control', 'no-store'],
     ['x-request-id', requestId],
+    ['request-id', requestId], // the same for the Anthropic SDK
     ['Proxy-Status', `codex-sidecar; error=${error.proxyStatus}; details="${error.code}"`]
   ]
   if (error.retryAfter !== undefined) headers.push(['Retry-After', String(error.retryAfter)])
-  // What the SDKs obey: without it they send a refused token again and again.
-  if (error.status === 401) headers.push(['WWW-Authenticate', challenge(error)], ['x-should-retry', 'false'])
+  if (error.status === 401) headers.push(['WWW-Authenticate', challenge(error)])
+  if (error.final) headers.push(['x-should-retry', 'false'])
   return { status: error.status, headers, body }
 }
 
@@ -52,5 +53,5 @@ export function writeAnswer (response: ServerResponse, { status, headers, body }
 /** The bytes of an answer for a socket that has no response object; the connection ends after it. */
 export function serializeAnswer ({ status, headers, body }: Answer): string {
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${new Date().toUTCString()}\r\n${lines.join('')}Connection: close\r\n\r\n${body}`
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${new Date().toUTCString()}\r\n${lines.join('')}Connection: close\r\n\r\n${body}`
 }

@@ -47,6 +47,9 @@ const kinds = {
   upstream_timeout: upstream(504, 'http_response_timeout', 'The upstream did not answer in time: %. Your credential was not judged; retry.')
 } as const satisfies Record<string, Kind>
 
+/** A code's words, `detail` in their place. */
+export const describe = (code: Code, detail: string): string => kinds[code].message.replace('%', () => detail)
+
 /** The closed set of codes in our answers. */
 export type Code = keyof typeof kinds
 
@@ -68,16 +71,20 @@ export class SidecarError extends Error {
   readonly status: number
   readonly type: string
   readonly proxyStatus: string
+  /** Seconds for Retry-After; 0 on final answers, since Codex repeats even those and waits longer without it. */
   readonly retryAfter: number | undefined
+  /** Whether the same request can only get the same answer: the SDKs are told not to repeat it. */
+  readonly final: boolean
 
   constructor (code: Code, { detail = '', retryAfter, status, cause }: SidecarErrorOptions = {}) {
-    const { message, status: own, type, proxy } = kinds[code]
-    super(message.replace('%', () => detail), { cause })
+    const { status: own, type, proxy } = kinds[code]
+    super(describe(code, detail), { cause })
     this.code = code
     this.status = status ?? own
     this.type = status === 401 ? 'authentication_error' : type
     this.proxyStatus = status === undefined ? proxy : `${proxy}; received-status=${status}`
-    this.retryAfter = retryAfter ?? (this.status === 401 && status === undefined ? 0 : undefined)
+    this.final = status === undefined && own >= 400 && own < 500 && own !== 408
+    this.retryAfter = retryAfter ?? (this.final ? 0 : undefined)
   }
 }
 

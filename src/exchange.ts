@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { ErrorBody } from './error-body.ts'
+import { pathOf } from './conformance.ts'
 import { answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
 import { explain } from './failure.ts'
@@ -37,7 +38,7 @@ const eventStream = /^text\/event-stream\s*(?:;|$)/i
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
   #controller: Dispatcher.DispatchController | undefined
-  #connection: Connection | undefined
+  #connection: Connection = { served: 0, broken: false }
   #body: ResponseBody | undefined
   #stop: SidecarError | undefined
   #answered = false
@@ -62,7 +63,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   stop (reason: SidecarError): void {
     if (this.#done) return
     this.#stop ??= reason
-    this.#controller?.abort(reason)
+    // Without a controller the upstream is still being connected, which nothing waits for any longer.
+    if (this.#controller === undefined) this.onResponseError(null, reason)
+    else this.#controller.abort(reason)
   }
 
   onRequestStart (controller: Dispatcher.DispatchController): void {
@@ -73,13 +76,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** undici: the first byte of an answer came. */
   onResponseStarted (): void { this.#answered = true }
 
-  onResponseStart (controller: Dispatcher.DispatchController, status: number, parsed: Record<string, string | string[] | undefined>, reason?: string): void {
+  onResponseStart (controller: Dispatcher.DispatchController, status: number, parsed: Record<string, string | string[] | undefined>, reason = ''): void {
     const { response, record, upload, decision } = this.#options
     if (status < 200) return this.#inform(status, parsed['link'])
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
-    const headers = endToEnd(decodeRaw(controller.rawHeaders as unknown[]))
-    const message = printable.test(reason ?? '') ? reason ?? '' : ''
+    const headers = endToEnd(decodeRaw(controller.rawHeaders as Buffer[]))
+    const message = printable.test(reason) ? reason : ''
     this.#body = this.#bodyFor(controller, status, message, headers)
     if (this.#body !== undefined) return
     decision.learn(status, headers)
@@ -94,9 +97,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd (controller: Dispatcher.DispatchController): void {
-    if (this.#connection?.broken === true) return this.onResponseError(controller, new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
-    if (this.#connection !== undefined) this.#connection.served++
-    this.#finish(this.#body?.end(endToEnd(decodeRaw((controller.rawTrailers ?? []) as unknown[]))))
+    if (this.#connection.broken) return this.onResponseError(controller, new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
+    this.#connection.served++
+    this.#finish((this.#body as ResponseBody).end(endToEnd(decodeRaw(controller.rawTrailers as Buffer[]))))
   }
 
   onResponseError (_controller: Dispatcher.DispatchController | null, thrown: Error): void {
@@ -118,8 +121,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** RFC 9110 section 9.2.2: only where the upstream can not have begun to answer, so only on a stale, reused socket. */
   #mayReplay (): boolean {
-    const { response, upload } = this.#options
-    return !this.#replayed && !this.#answered && (this.#connection?.served ?? 0) > 0 && !response.destroyed && upload?.replayable !== false
+    const { upload } = this.#options
+    return !this.#replayed && !this.#answered && this.#connection.served > 0 && upload?.replayable !== false
   }
 
   /** Holds back error answers, except those whose declared length is too large to hold. */
@@ -141,16 +144,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     else if (status === 102) response.writeProcessing()
   }
 
-  #finish (ending: Ending | undefined): void {
+  #finish (ending: Ending): void {
     this.#done = true
     const { record, upload, onEnd } = this.#options
-    record.ending ??= ending ?? 'client_gone'
+    record.ending ??= ending
     upload?.release()
     onEnd()
   }
 }
-
-const pathOf = (target: string): string => target.split('?', 1)[0] ?? target
 
 /** An event of ours can follow in this stream: it is not compressed and has no declared length. */
 const explainable = (headers: readonly string[]): boolean =>

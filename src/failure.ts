@@ -1,7 +1,7 @@
 import { SidecarError } from './errors.ts'
 
 /** Codes of the system and of undici for what an upstream does, each with how we say it (no address, no host). */
-const unreachable: Readonly<Record<string, string>> = {
+const unreachable = new Map(Object.entries({
   ECONNREFUSED: 'it refused the connection',
   ENOTFOUND: 'its name does not resolve',
   EAI_AGAIN: 'its name does not resolve at the moment',
@@ -9,20 +9,21 @@ const unreachable: Readonly<Record<string, string>> = {
   ENETUNREACH: 'the network is unreachable',
   EADDRNOTAVAIL: 'this machine has no free port left',
   EMFILE: 'this machine has no free file descriptor left',
+  UND_ERR_PRX_CONN: 'the HTTP proxy on the way hung up',
   UND_ERR_ABORTED: 'the HTTP proxy on the way did not let the connection through'
-}
+}))
 
-const timeouts: Readonly<Record<string, string>> = {
+const timeouts = new Map(Object.entries({
   UND_ERR_CONNECT_TIMEOUT: 'no connection within the time allowed',
   ETIMEDOUT: 'the connection timed out',
   UND_ERR_HEADERS_TIMEOUT: 'no response headers within the time allowed',
   UND_ERR_BODY_TIMEOUT: 'its answer fell silent'
-}
+}))
 
-const protocol: Readonly<Record<string, string>> = {
+const protocol = new Map(Object.entries({
   UND_ERR_HEADERS_OVERFLOW: 'its headers are too large',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'its body does not have the length it declared'
-}
+}))
 
 const tlsCode = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO$|UND_ERR_PRX_TLS)/
 
@@ -38,9 +39,10 @@ const tlsDetail = (code: string): string => code === 'ERR_TLS_CERT_ALTNAME_INVAL
 export function explain (thrown: Error): SidecarError {
   const code = (thrown as NodeJS.ErrnoException).code ?? ''
   const cause = thrown
-  if (Object.hasOwn(unreachable, code)) return new SidecarError('upstream_unreachable', { detail: unreachable[code] ?? '', cause })
-  if (Object.hasOwn(timeouts, code)) return new SidecarError('upstream_timeout', { detail: timeouts[code] ?? '', cause })
-  if (Object.hasOwn(protocol, code)) return new SidecarError('upstream_protocol', { detail: protocol[code] ?? '', cause })
+  for (const [kind, details] of [['upstream_unreachable', unreachable], ['upstream_timeout', timeouts], ['upstream_protocol', protocol]] as const) {
+    const detail = details.get(code)
+    if (detail !== undefined) return new SidecarError(kind, { detail, cause })
+  }
   if (tlsCode.test(code)) return new SidecarError('upstream_tls', { detail: tlsDetail(code), cause })
   if (thrown.name === 'HTTPParserError' || /^bad (?:response|upgrade)$/.test(thrown.message)) {
     return new SidecarError('upstream_protocol', { detail: 'it cannot be parsed', cause })

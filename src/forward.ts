@@ -35,8 +35,8 @@ export function createForward (config: Config, drain: Drain) {
       upload: hasBody(raw) ? new Upload(raw, config.limits) : undefined,
       head: {
         origin: upstream.origin,
-        path: upstream.pathFor(raw.url ?? '/'),
-        method: raw.method ?? 'GET',
+        path: upstream.pathFor(request.url),
+        method: request.method,
         headers: endToEnd(raw.rawHeaders),
         headersTimeout: headersTimeout(raw, config)
       },

@@ -21,12 +21,19 @@ function connectionOptions (value: string, into: Set<string> | undefined): Set<s
   return options
 }
 
+/** A raw header list, names and values in turn, as pairs. */
+export function pairsOf (raw: readonly string[]): [name: string, value: string][] {
+  const pairs: [string, string][] = []
+  for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i] as string, raw[i + 1] as string]) // Node and undici give both or neither
+  return pairs
+}
+
 /** Every value of a field in a raw header list, in order. `name` is lower-case. */
 export function valuesOf (raw: readonly string[], name: string): string[] {
   const values: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
-    const field = raw[i]
-    if (field?.length === name.length && field.toLowerCase() === name) values.push(raw[i + 1] ?? '')
+    const field = raw[i] as string
+    if (field.length === name.length && field.toLowerCase() === name) values.push(raw[i + 1] as string)
   }
   return values
 }
@@ -40,21 +47,13 @@ export function endToEnd (raw: readonly string[]): string[] {
   for (const value of valuesOf(raw, 'connection')) named = connectionOptions(value, named)
   const kept: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] ?? ''
+    const name = raw[i] as string
     const field = name.toLowerCase()
     if (hopByHop.has(field) || field === 'host' || field === 'expect' || named?.has(field) === true) continue
-    kept.push(name, raw[i + 1] ?? '')
+    kept.push(name, raw[i + 1] as string)
   }
   return kept
 }
 
-/** undici's raw header list (names and values as bytes, repeated fields as lists) as plain latin1 strings. */
-export function decodeRaw (raw: readonly unknown[]): string[] {
-  const text = (bytes: unknown): string => Buffer.isBuffer(bytes) ? bytes.toString('latin1') : String(bytes)
-  const plain: string[] = []
-  for (let i = 0; i < raw.length; i += 2) {
-    const value = raw[i + 1]
-    for (const one of Array.isArray(value) ? value : [value]) plain.push(text(raw[i]), text(one))
-  }
-  return plain
-}
+/** A raw header list as bytes, which is what undici gives, as latin1 strings. */
+export const decodeRaw = (raw: readonly Buffer[]): string[] => raw.map(bytes => bytes.toString('latin1'))

@@ -17,7 +17,7 @@ export interface LogOptions {
 export function safeError (thrown: unknown): object {
   if (!(thrown instanceof Error)) return { type: typeof thrown }
   const { code } = thrown as NodeJS.ErrnoException
-  const frames = (thrown.stack ?? '').split('\n').filter(line => /^\s+at /.test(line)).map(line => line.trim())
+  const frames = String(thrown.stack).split('\n').filter(line => /^\s+at /.test(line)).map(line => line.trim())
   return { type: thrown.name, code, at: frames.slice(0, 4), cause: thrown.cause === undefined ? undefined : safeError(thrown.cause) }
 }
 
@@ -28,6 +28,12 @@ export function createLog ({ level, destination, human = false }: LogOptions): L
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // Without words of its own a line would take those of its error.
+    hooks: {
+      logMethod ([first, ...words], method) {
+        method.apply(this, words.length > 0 || typeof first === 'string' ? [first, ...words] : [first instanceof Error ? { err: first } : first, ''])
+      }
+    },
     serializers: { err: safeError, req: () => undefined, res: () => undefined }
   }, human ? pretty({ destination: to, ignore: 'level', sync: true, singleLine: true }) : to)
 }

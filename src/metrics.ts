@@ -39,9 +39,9 @@ export function createMetrics ({ upstreams, cache }: Observed) {
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    /** Counts a finished request. */
+    /** Counts a finished request, whose ending is known. */
     finished ({ route = 'none', code, source, lane, ending, startedAt }: RequestRecord, status: number): void {
-      requests.inc({ route, status, code: code ?? '', source: source ?? '', lane: lane ?? '', ending: ending ?? '' })
+      requests.inc({ route, status, code: code ?? '', source: source ?? '', lane: lane ?? '', ending: ending as string })
       duration.observe({ route }, (performance.now() - startedAt) / 1000)
     }
   }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { SidecarError } from './errors.ts'
+import { pairsOf } from './headers.ts'
 import { EventStream, failureEvent, type StreamProtocol } from './sse.ts'
 
 /** How an answer ended for the client. */
@@ -24,14 +25,6 @@ export interface ResponseBody {
   fail: (error: SidecarError) => Ending
 }
 
-/** HEAD, 204, 304: whatever the upstream does after the head changes nothing. */
-export class NoBody implements ResponseBody {
-  constructor (response: ServerResponse) { response.end() }
-  data (): boolean { return true }
-  end (): Ending { return 'whole' }
-  fail (): Ending { return 'whole' }
-}
-
 /** Bytes that go through as they come. */
 export class PlainBody implements ResponseBody {
   readonly #response: ServerResponse
@@ -50,10 +43,8 @@ export class PlainBody implements ResponseBody {
 
   end (trailers: readonly string[]): Ending {
     // Node sends trailers on chunked answers only, and drops them on others (RFC 9110 section 6.5.1).
-    const pairs: [string, string][] = []
-    for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] ?? '', trailers[i + 1] ?? ''])
     this.#begun = true
-    if (pairs.length > 0) this.#response.addTrailers(pairs)
+    if (trailers.length > 0) this.#response.addTrailers(pairsOf(trailers))
     this.#response.end()
     return 'whole'
   }
@@ -62,6 +53,17 @@ export class PlainBody implements ResponseBody {
     this.#response.destroy() // without its last chunk or its whole length it can not be taken for complete
     return 'cut'
   }
+}
+
+/** HEAD, 204, 304: whatever the upstream does after the head changes nothing, and undici gives no data. */
+export class NoBody extends PlainBody {
+  constructor (response: ServerResponse) {
+    super(response)
+    super.end([])
+  }
+
+  override end (): Ending { return 'whole' }
+  override fail (): Ending { return 'whole' }
 }
 
 /** An event stream: unbuffered but for its last, incomplete event, so that a failure can be told on an event boundary. */

@@ -39,7 +39,7 @@ export class Upload {
     const sink = new PassThrough({ highWaterMark: 65_536 })
     sink.on('error', noop)
     sink.on('drain', () => this.#request.resume())
-    for (const chunk of this.#kept ?? []) sink.write(chunk)
+    this.#kept?.forEach(chunk => sink.write(chunk))
     if (this.#ended) sink.end()
     const first = this.#sink === undefined
     this.#sink = sink

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
 import { Client, EnvHttpProxyAgent, Pool, type buildConnector, type Dispatcher } from 'undici'
 import type { Config } from './config.ts'
 import { SidecarError } from './errors.ts'
@@ -24,6 +22,13 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
 /** What undici's pool hands to the connections it makes. */
 type TrackedOptions = Client.Options & { connect: buildConnector.connector }
 
+/** undici dials for ever while a connect error has this code, as a proxy's has that hangs up (nodejs/undici#3897). */
+function final (error: Error): Error {
+  return (error as NodeJS.ErrnoException).code === 'UND_ERR_SOCKET'
+    ? Object.assign(new Error('the HTTP proxy hung up', { cause: error }), { code: 'UND_ERR_PRX_CONN' })
+    : error
+}
+
 /**
  * One upstream connection that can be asked about its socket. undici does not say which socket a request got, though
  * only a reused one may be tried again; and it takes a reset for the end of an answer that has no length.
@@ -37,11 +42,12 @@ class TrackedClient extends Client implements Connection {
       ...options,
       connect: (target, callback) => {
         connect(target, (...result) => {
-          const [, socket] = result
+          const [error, socket] = result
           this.served = 0
           this.broken = false
           socket?.on('error', () => { this.broken = true }) // before undici listens
-          callback(...result)
+          if (error === null) callback(...result)
+          else callback(final(error), null)
         })
       }
     })
@@ -60,13 +66,14 @@ export class Lane {
   readonly #agent: EnvHttpProxyAgent
   #inFlight = 0
 
-  constructor (name: LaneName, { lanes, times }: Config, ca: readonly string[] | undefined) {
+  constructor (name: LaneName, { lanes, times, ca, noProxy }: Config) {
     this.name = name
     this.#limit = lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     this.#agent = new EnvHttpProxyAgent({
       factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, o as TrackedOptions) }),
+      noProxy,
       connections: this.#limit,
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
@@ -109,12 +116,11 @@ export interface Upstream {
   readonly close: () => Promise<void>
 }
 
-/** Opens a route's upstream; `close()` ends its sockets. Reads `caFile` once. */
+/** Opens a route's upstream; `close()` ends its sockets. */
 export function createUpstream (route: Route, config: Config): Upstream {
-  const ca = config.caFile === undefined ? undefined : [...rootCertificates, readFileSync(config.caFile, 'utf8')]
   const { origin, pathname } = new URL(route.upstream)
   const base = pathname.replace(/\/$/, '')
-  const lanes = { verified: new Lane('verified', config, ca), unverified: new Lane('unverified', config, ca) }
+  const lanes = { verified: new Lane('verified', config), unverified: new Lane('unverified', config) }
   return {
     route,
     origin,

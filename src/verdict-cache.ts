@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Credential, Fingerprint } from './credential.ts'
+import type { Credential } from './credential.ts'
 import type { Route } from './options.ts'
 import { SKEW } from './validators/claims.ts'
 import type { Active, Clock, Inactive, Verdict } from './verdict.ts'
@@ -36,13 +36,13 @@ export interface VerdictCacheOptions {
   clock: Clock
 }
 
-/** A verdict is of one token on one route and says nothing about another route. */
+/** A verdict is of one token in one field on one route and says nothing about another. */
 type Key = string & { readonly verdictKey: unique symbol }
 
 interface ActiveEntry { verdict: Active, until: number, goodAt: number }
 interface InactiveEntry { verdict: Inactive, until: number, hold: number, askedAt: number }
 
-const keyOf = (fingerprint: Fingerprint, { prefix }: Route): Key => `${fingerprint} ${prefix}` as Key
+const keyOf = ({ fingerprint, carrier }: Credential, { prefix }: Route): Key => `${fingerprint} ${carrier} ${prefix}` as Key
 
 /**
  * What has been learned about credentials: shared by all requests, bounded, and forgotten at the first good sign.
@@ -74,7 +74,7 @@ export class VerdictCache {
   ticket (credential: Credential, route: Route): Ticket {
     const { exp } = credential.claims ?? {}
     const expires = typeof exp === 'number' ? exp * 1000 + SKEW : Infinity
-    return { key: keyOf(credential.fingerprint, route), order: ++this.#order, expires }
+    return { key: keyOf(credential, route), order: ++this.#order, expires }
   }
 
   /**

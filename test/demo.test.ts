@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { run } from '../src/cli.ts'
-import { withoutHttpProxy } from '../src/commands/demo/no-http-proxy.ts'
 import { createProgress } from '../src/commands/demo/progress.ts'
 
 /** What a command gets from its process, and all that it writes, piece by piece. */
@@ -69,7 +68,6 @@ t.test('the demo measures both sides and ends by itself', async t => {
   t.equal(stdout[0], '1/2 without codex-sidecar ...\n', 'progress comes first, in plain lines')
   t.strictSame(stderr, [])
   t.equal(proxy.connections, 0, 'the HTTP proxy of the environment is not asked')
-  t.equal(process.env['no_proxy'], undefined, 'the environment is as it was')
 })
 
 t.test('a flag that would change nothing is a mistake', async t => {
@@ -88,13 +86,4 @@ t.test('progress on a terminal is one line, written over and then cleared', asyn
   progress.done()
   t.strictSame(written.join('').split('\r').map(line => line.trimEnd()), ['', 'working ...', 'working ... 1 of 2', 'working ... 2 of 2', '', ''])
   t.notMatch(written.join(''), '\n')
-})
-
-t.test('the HTTP proxy is set aside for as long as something runs', async t => {
-  setEnv(t, { no_proxy: 'example.test' })
-  await t.rejects(withoutHttpProxy(async () => {
-    t.equal(process.env['no_proxy'], '*')
-    throw new Error('it failed')
-  }), { message: 'it failed' })
-  t.equal(process.env['no_proxy'], 'example.test', 'also after a failure')
 })

@@ -1,6 +1,9 @@
 import { gzipSync } from 'node:zlib'
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { NoBody } from '../src/response-body.ts'
 import { EventStream, failureEvent, protocolOf } from '../src/sse.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { startSidecar } from './fixtures/sidecar.ts'
@@ -17,7 +20,7 @@ async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' |
   const upstream = await startRawUpstream(t, socket => {
     upstreamSocket = socket
     socket.once('data', () => {
-      socket.write(bytes as Buffer, 'latin1', () => { // a string or bytes; both are taken
+      socket.write(bytes, 'latin1', () => { // a string or bytes; both are taken
         if (end === 'fin') socket.end()
         // A moment for the bytes: a reset would drop what the peer has not read yet.
         if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20)
@@ -71,7 +74,7 @@ const whole: [name: string, path: string, bytes: string, end: 'stay' | 'fin' | '
   ['responses, only data lines', '/v1/responses', chunked('data: {"response":{}, "type" : "response.incomplete"}\r\n\r\n') + last, 'stay', 'data: {"response":{}, "type" : "response.incomplete"}\r\n\r\n'],
   ['responses, an error of its own', '/v1/responses', chunked('data: {"type":"error","code":"x"}\n\n') + last, 'stay', 'data: {"type":"error","code":"x"}\n\n'],
   ['responses, the last event without its blank line', '/v1/responses', chunked('event: response.failed\ndata: {}') + last, 'stay', 'event: response.failed\ndata: {}'],
-  ['responses, one event in many pieces', '/v1/responses', chunked(...completed) + last, 'stay', completed],
+  ['responses, one event in many pieces', '/v1/responses', chunked(...completed.split('')) + last, 'stay', completed],
   ['chat', '/v1/chat/completions', chunked(chatDelta, 'data: [DONE]\n\n') + last, 'stay', `${chatDelta}data: [DONE]\n\n`],
   ['chat without [DONE] but finished', '/v1/chat/completions', chunked(chatDelta.replace('null', '"stop"')) + last, 'stay', chatDelta.replace('null', '"stop"')],
   ['messages', '/v1/messages', chunked('event: message_stop\ndata: {}\n\n') + last, 'stay', 'event: message_stop\ndata: {}\n\n'],
@@ -147,6 +150,20 @@ t.test('a silent stream ends within its limit', async t => {
   const client = new RawClient(t, port)
   client.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
   t.match((await client.answer()).body, /"code":"upstream_timeout".*fell silent/)
+})
+
+t.test('an answer without a body is whole from its head on', async t => {
+  const server = createServer((_request, response) => {
+    const body = new NoBody(response.writeHead(204))
+    t.equal(body.fail(), 'whole', 'a failure after it changes nothing')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const client = new RawClient(t, (server.address() as AddressInfo).port)
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  t.equal((await client.answer()).status, 204)
+  t.equal(client.ended, false)
 })
 
 t.test('sse: boundaries in every form and every split', t => {

@@ -189,6 +189,22 @@ t.test('a verdict on one route says nothing about another, nor about another tok
   t.equal(upstream.seen.length, 3)
 })
 
+t.test('a token that is good in one field is not refused there for being bad in another', async t => {
+  const upstream = await startUpstream(t, ({ headers }, response) => {
+    const wrong = headers['x-api-key'] !== undefined
+    json(response, wrong ? 401 : 200, wrong ? { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } } : {})
+  })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const statuses: number[] = []
+  for (const headers of [bearer('sk-ant-oat01'), { 'x-api-key': 'sk-ant-oat01' }, bearer('sk-ant-oat01'), { 'x-api-key': 'sk-ant-oat01' }]) {
+    const { statusCode, body } = await request(`${url}/v1/messages`, { headers })
+    await body.dump()
+    statuses.push(statusCode)
+  }
+  t.strictSame(statuses, [200, 401, 200, 401])
+  t.equal(upstream.seen.length, 3)
+})
+
 t.test('another scheme is never remembered', async t => {
   const upstream = await startUpstream(t, (_request, response) => { json(response, 401, deadKey) })
   const { url } = await startSidecar(t, { upstream: upstream.url })

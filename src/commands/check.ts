@@ -39,7 +39,7 @@ export const check: Command = async ({ flags: { route: prefix, ...flags }, env, 
   const presented = createCredentialReader()(raw, ['authorization'])
   const verdict: Inactive | undefined = presented.kind === 'credential'
     ? createClaimsValidator(systemClock).validate(presented.credential, { route, raw })
-    : { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: presented.kind === 'malformed' ? presented.detail : 'it is no token' }
+    : { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: (presented as { detail: string }).detail }
   if (verdict !== undefined) {
     stdout.write(`inactive on ${route.prefix}/ (${verdict.reason}, by its ${verdict.source}): ${new SidecarError(verdict.reason, { detail: verdict.detail }).message}\n`)
     return 1

@@ -1,5 +1,4 @@
 import type { Command } from './command.ts'
-import { withoutHttpProxy } from './demo/no-http-proxy.ts'
 import { createProgress } from './demo/progress.ts'
 import { report } from './demo/report.ts'
 import { EVENTS } from './demo/stand-in.ts'
@@ -20,7 +19,7 @@ export const demo: Command = async ({ flags, stdout, stderr }) => {
   progress.step('1/2 without codex-sidecar ...')
   const without = await trialWithout(streamed)
   progress.step('2/2 with codex-sidecar ...')
-  const beside = await withoutHttpProxy(() => trialWith(streamed))
+  const beside = await trialWith(streamed)
   progress.done()
   stdout.write(`${report(without, beside)}\n`)
   return 0

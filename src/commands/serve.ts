@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from '../app.ts'
@@ -12,6 +12,12 @@ const loopback = /^(?:127\.|::1$|localhost$)/
 function urlOf ({ address, family, port }: AddressInfo): string {
   const everywhere = address === '0.0.0.0' || address === '::'
   return `http://${everywhere ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** Whoever waits for the file never sees half of it. */
+function writeWhole (file: string, text: string): void {
+  writeFileSync(`${file}.new`, text)
+  renameSync(`${file}.new`, file)
 }
 
 /** Runs the proxy until a signal ends it. Exit codes: 0 after a signal, 1 when it can not listen, 2 for a bad configuration. */
@@ -38,6 +44,10 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   const url = urlOf(address)
   for (const { prefix, upstream } of config.routes) log.info(`${url}${prefix}/ goes to ${upstream}`)
   if (!loopback.test(config.host)) log.warn(`listening on ${config.host}: everyone who reaches this address can send requests through it`)
-  if (config.serverInfo !== undefined) writeFileSync(config.serverInfo, `${JSON.stringify({ pid: process.pid, port: address.port, url })}\n`)
+  try {
+    if (config.serverInfo !== undefined) writeWhole(config.serverInfo, `${JSON.stringify({ pid: process.pid, port: address.port, url })}\n`)
+  } catch (error) {
+    log.error(`the server info file ${config.serverInfo} cannot be written (${(error as NodeJS.ErrnoException).code})`)
+  }
   return undefined
 }

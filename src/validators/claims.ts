@@ -7,14 +7,11 @@ export const SKEW = 60_000
 
 const refuse = (reason: Reason, detail: string): Inactive => ({ state: 'inactive', reason, source: 'claims', detail })
 
-/** "3 hours ago", for a person. `ms` is how long ago, 0 or more. */
+/** "3 hours ago", for a person. `ms` is how long ago, more than the skew. */
 function ago (ms: number): string {
-  const units = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000]] as const
-  for (const [unit, length] of units) {
-    const n = Math.floor(ms / length)
-    if (n > 0) return `${n} ${unit}${n === 1 ? '' : 's'} ago`
-  }
-  return 'just now'
+  const [length, unit] = ms < 3_600_000 ? [60_000, 'minute'] : ms < 86_400_000 ? [3_600_000, 'hour'] : [86_400_000, 'day']
+  const n = Math.floor(ms / length)
+  return `${n} ${unit}${n === 1 ? '' : 's'} ago`
 }
 
 /** Seconds since 1970 (RFC 7519 NumericDate) as text; beyond what a date can hold, the number itself. */

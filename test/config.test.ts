@@ -1,0 +1,119 @@
+import { PassThrough, Readable } from 'node:stream'
+import t, { type Test } from 'tap'
+import { run } from '../src/cli.ts'
+import { ConfigError, loadConfig } from '../src/config.ts'
+import { expiredJwt } from './fixtures/token.ts'
+
+const mistakes = (sources: Parameters<typeof loadConfig>[0]): readonly string[] => {
+  try {
+    loadConfig(sources)
+    return []
+  } catch (error) {
+    return (error as ConfigError).mistakes
+  }
+}
+
+t.test('defaults', async t => {
+  const { routes, ...config } = loadConfig()
+  t.match(config, { host: '127.0.0.1', port: 7257, logLevel: 'info', probe: 'first-use', lanes: { verified: 512, unverified: 64 } })
+  t.strictSame(routes.map(({ prefix, upstream }) => [prefix, upstream]), [
+    ['/backend-api', 'https://chatgpt.com/backend-api/'],
+    ['/v1/messages', 'https://api.anthropic.com/v1/messages'],
+    ['/v1', 'https://api.openai.com/v1/']
+  ])
+})
+
+t.test('flags before environment before file before defaults', async t => {
+  const dir = t.testdir({ 'a.json': '{ "port": 1, "logLevel": "warn", /* why */ "lanes": { "verified": 9 }, }' })
+  const env = { CODEX_SIDECAR_CONFIG: `${dir}/a.json`, CODEX_SIDECAR_PORT: '2', CODEX_SIDECAR_HOST: '' }
+  t.match(loadConfig({ env: { CODEX_SIDECAR_CONFIG: env.CODEX_SIDECAR_CONFIG } }), { port: 1, logLevel: 'warn', lanes: { verified: 9, unverified: 64 } })
+  t.match(loadConfig({ env }), { port: 2, host: '127.0.0.1' }, 'an empty variable is not set')
+  t.match(loadConfig({ env, flags: { port: '3' } }), { port: 3 })
+  t.match(loadConfig({ flags: { config: `${dir}/a.json` } }), { port: 1 })
+  t.equal(loadConfig({ env: { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'http://a/b' } }).routes[1]?.upstream, 'http://a/b/messages')
+})
+
+t.test('loopback is never behind an HTTP proxy', async t => {
+  t.equal(loadConfig().noProxy, ',localhost,127.0.0.1,[::1]')
+  t.equal(loadConfig({ env: { NO_PROXY: 'a' } }).noProxy, 'a,localhost,127.0.0.1,[::1]')
+  t.equal(loadConfig({ env: { NO_PROXY: 'a', no_proxy: '*' } }).noProxy, '*')
+})
+
+t.test('all mistakes at once, each with its option, what was given and what is allowed', async t => {
+  const dir = t.testdir({
+    'bad.json': JSON.stringify({ port: 70000, colour: 'red', lanes: { verified: 0 }, routes: [{ prefix: 'x', upstream: 'ftp://a' }, { upstream: 'http://a' }], times: { active: 'long' }, allowedHosts: [''] }),
+    'broken.json': '{\n  "port": 1,\n  "host" }\n',
+    'list.json': '[]',
+    'twice.json': '{ "routes": [{ "prefix": "/a", "upstream": "http://a" }, { "prefix": "/a/", "upstream": "http://a" }] }',
+    'ca.json': '{ "caFile": "/nowhere/ca.pem" }',
+    'own.json': JSON.stringify({ caFile: `${t.testdirName}/good.json` }),
+    'good.json': '{}',
+    'empty.json': '{ "routes": [], "chatgptUpstream": "nonsense", "host": 1 }'
+  })
+  t.strictSame(mistakes({ flags: { port: 'x', colour: '1', host: undefined }, env: { CODEX_SIDECAR_PROBE: 'maybe', CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://user:pass@host/' } }), [
+    '--colour: no such flag',
+    '--host: needs a value',
+    '--port: is "x", allowed: a whole number from 0 to 65535',
+    'CODEX_SIDECAR_OPENAI_UPSTREAM: is "http://***@host/", allowed: an http or https URL without user, query or fragment',
+    'CODEX_SIDECAR_PROBE: is "maybe", allowed: one of first-use, background, off'
+  ])
+  const found = mistakes({ flags: { config: `${dir}/bad.json` } })
+  for (const wanted of [
+    'colour: no such option', 'port: is 70000, allowed: a whole number from 0 to 65535', 'lanes.verified: is 0, allowed: a whole number of at least 1',
+    'routes.0.prefix: is "x", allowed: a path that starts with /', 'routes.0.upstream: is "ftp://a"', 'routes.1: prefix is required',
+    'times.active: is "long", allowed: a whole number from 1 to 2147483647 (ms)', 'allowedHosts.0: is "", allowed: a text that is not empty'
+  ]) t.ok(found.some(line => line === `${dir}/bad.json: ${wanted}` || line.startsWith(`${dir}/bad.json: ${wanted}`)), `${wanted}\n${found.join('\n')}`)
+  t.equal(found.length, 8)
+  t.strictSame(mistakes({ flags: { config: `${dir}/broken.json` } }), [`${dir}/broken.json:3: ColonExpected`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/list.json` } }), [`${dir}/list.json: must hold one JSON object`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/none.json` } }), [`${dir}/none.json: cannot be read (ENOENT)`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/twice.json` } }), ['routes.1.prefix: is "/a" a second time, allowed: each prefix once'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/ca.json` } }), ['/nowhere/ca.pem: cannot be read (ENOENT)'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/own.json` }, env: { NODE_EXTRA_CA_CERTS: `${dir}/list.json` } }), [`${dir}/good.json: holds no PEM certificate`, `${dir}/list.json: holds no PEM certificate`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/empty.json` } }).map(line => line.slice(dir.length + 1)), [
+    'empty.json: host: is 1, allowed: a text that is not empty',
+    'empty.json: chatgptUpstream: is "nonsense", allowed: an http or https URL without user, query or fragment',
+    'empty.json: routes: is [], allowed: an array that is not empty'
+  ])
+  t.match(new ConfigError(['a']).message, /^One mistake/)
+})
+
+/** Runs a command line in this process. */
+async function cli (args: string[], { env = {}, input = '' }: { env?: Record<string, string>, input?: string } = {}) {
+  const stdout = new PassThrough({ encoding: 'utf8' })
+  const stderr = new PassThrough({ encoding: 'utf8' })
+  const exitCode = await run(args, { env, stdin: Readable.from(input === '' ? [] : [Buffer.from(input)]), stdout, stderr })
+  const text = (stream: PassThrough): string => (stream.read() as string | null) ?? ''
+  return { exitCode, out: text(stdout), err: text(stderr) }
+}
+
+t.test('the command line', async t => {
+  t.match(await cli(['--help']), { exitCode: 0, out: /codex-sidecar check/, err: '' })
+  t.match(await cli(['-h']), { exitCode: 0 })
+  t.match(await cli(['help']), { exitCode: 0 })
+  t.match(await cli(['--version']), { exitCode: 0, out: /^\d+\.\d+\.\d+\n$/ })
+  t.match(await cli(['version']), { exitCode: 0 })
+  t.match(await cli(['fly']), { exitCode: 2, err: /unknown command "fly"/ })
+  t.match(await cli(['toString']), { exitCode: 2 })
+  t.match(await cli(['run', 'fast']), { exitCode: 2, err: /unknown word "fast"/ })
+  t.match(await cli(['--port', 'x', '--pace=1', '--log-level']), { exitCode: 2, err: /^codex-sidecar: 3 mistakes in the configuration:\n {2}--pace: no such flag\n/ })
+  await t.rejects(run(['check'], { env: {}, stdin: { [Symbol.asyncIterator]: () => { throw new TypeError('broken') } }, stdout: new PassThrough(), stderr: new PassThrough() }), TypeError, 'what is no mistake of the user is not called one')
+})
+
+t.test('check judges a token on standard input and never prints it', async t => {
+  const judge = async (t: Test, input: string, args: string[], expected: object) => {
+    const result = await cli(['check', ...args], { input })
+    t.match(result, expected)
+    t.notMatch(result.out + result.err, input.trim().slice(-12), 'the token is not printed')
+  }
+  await judge(t, `Bearer ${expiredJwt()}\n`, [], { exitCode: 1, out: /^inactive on \/backend-api\/ \(token_expired, by its claims\): Invalid bearer token: it expired at/ })
+  await judge(t, 'sk-ant-api03-abcdefgh', [], { exitCode: 2, out: /^could not tell for \/v1\/messages\// })
+  await judge(t, 'sk-proj-abcdefghijkl', [], { exitCode: 2, out: /^could not tell for \/v1\// })
+  await judge(t, 'sk-proj-abcdefghijkl', ['--route', '/backend-api/'], { exitCode: 1, out: /wrong_route/ })
+  await judge(t, 'some-opaque-token-xyz', ['--route=/nowhere'], { exitCode: 2, err: /no route "\/nowhere"; there are \/backend-api\// })
+  const dir = t.testdir({ 'a.json': '{ "routes": [{ "prefix": "/own", "upstream": "http://a", "dialect": "anthropic" }] }' })
+  await judge(t, 'some-opaque-token-xyz', ['--config', `${dir}/a.json`], { exitCode: 2, out: /^could not tell for \/own\// })
+  t.match(await cli(['check']), { exitCode: 1, out: /malformed_token/ })
+  t.match(await cli(['check'], { input: 'undefined' }), { exitCode: 1, out: /variable was not set/ })
+  t.match(await cli(['check'], { input: 'x'.repeat(2_000_000) }), { exitCode: 2 })
+})

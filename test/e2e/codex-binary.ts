@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { startRawUpstream } from '../fixtures/upstream.ts'
+
+const VERSION = '0.169.0'
+const cache = join(import.meta.dirname, '..', '..', '.cache')
+const home = join(cache, `codex-${VERSION}`)
+const command = join(home, 'node_modules', '.bin', 'codex')
+
+/** Installs the pinned Codex CLI into the git-ignored cache, unless it is there. */
+export async function installCodex (): Promise<void> {
+  if (existsSync(command)) return
+  await mkdir(cache, { recursive: true })
+  const staging = await mkdtemp(join(cache, 'codex-')) // renamed when whole: an interrupted install is never found
+  try {
+    const npm = spawn('npm', ['install', '--prefix', staging, '--no-audit', '--no-fund', '--loglevel=error', `@openai/codex@${VERSION}`], { cwd: staging, stdio: ['ignore', 'ignore', 'inherit'] })
+    const [code] = await once(npm, 'close') as [number | null]
+    if (code !== 0) throw new Error(`npm could not install @openai/codex@${VERSION} (exit code ${code ?? 'none'})`)
+    if (!existsSync(command)) await rename(staging, home)
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+}
+
+export interface CodexRun {
+  exitCode: number | null
+  /** From the start of the process to its end. */
+  ms: number
+  /** The model's last message. */
+  stdout: string
+  /** What the user sees on the terminal. */
+  stderr: string
+  /** Its error lines, each once. */
+  errors: string[]
+  /** Connections that it tried to make beyond the provider. */
+  outside: number
+}
+
+/** Everything that would call home is off. */
+const config = (baseUrl: string): string => `
+model = "stand-in"
+model_provider = "x"
+check_for_update_on_startup = false
+
+[analytics]
+enabled = false
+
+[otel]
+metrics_exporter = "none"
+
+[features]
+plugins = false
+
+[model_providers.x]
+name = "x"
+base_url = ${JSON.stringify(baseUrl)}
+env_key = "X_KEY"
+wire_api = "responses"
+`
+
+/** One `codex exec` turn with a home and a working folder of its own. */
+export async function runCodex (t: Test, { baseUrl, key }: { baseUrl: string, key: string }): Promise<CodexRun> {
+  const folder = await mkdtemp(join(tmpdir(), 'codex-e2e-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const [codexHome, work] = [join(folder, 'home'), join(folder, 'work')]
+  await mkdir(codexHome)
+  await mkdir(work)
+  await writeFile(join(codexHome, 'config.toml'), config(baseUrl))
+  // Whatever is still meant for the network ends here and is counted.
+  const trap = await startRawUpstream(t, socket => socket.destroy())
+
+  const started = performance.now()
+  const child = spawn(command, ['exec', '--skip-git-repo-check', '--color', 'never', '-C', work, 'Say hello'], {
+    cwd: work,
+    timeout: 60_000, // with no network at all Codex waits for ever
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      HOME: codexHome,
+      CODEX_HOME: codexHome,
+      X_KEY: key,
+      HTTP_PROXY: trap.url,
+      HTTPS_PROXY: trap.url,
+      ALL_PROXY: trap.url,
+      NO_PROXY: '127.0.0.1'
+    }
+  })
+  t.teardown(() => child.kill())
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
+  const [exitCode] = await once(child, 'close') as [number | null]
+  const ms = Math.round(performance.now() - started)
+  const errors = [...new Set(stderr.split('\n').filter(line => line.startsWith('ERROR: ')).map(line => line.slice(7)))]
+  return { exitCode, ms, stdout, stderr, errors, outside: trap.connections }
+}

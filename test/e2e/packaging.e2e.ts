@@ -1,0 +1,61 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { request } from 'undici'
+
+// What a person gets who installs the package: packed, installed and run from the outside. It asks the npm registry.
+
+const exec = promisify(execFile)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'codex-sidecar-packaging-'))
+const prefix = join(folder, 'prefix')
+const command = join(prefix, 'bin', 'codex-sidecar')
+const env = { PATH: process.env['PATH'] } // no setting of this machine's user takes part
+
+t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+
+t.test('packs what users need and nothing else', async t => {
+  await exec('npm', ['pack', '--pack-destination', folder], { cwd: root })
+  const [tarball = ''] = readdirSync(folder)
+  t.match(tarball, /^codex-sidecar-.*\.tgz$/)
+  const { stdout } = await exec('tar', ['-tzf', join(folder, tarball)])
+  const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, '')).sort()
+  t.comment(`${files.length} files:\n${files.join('\n')}`)
+  const outside = files.filter(file => !/^(?:dist\/.+\.(?:js|d\.ts)|config\/[^/]+\.jsonc|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file))
+  t.strictSame(outside, [], 'nothing but the program, examples and papers')
+  t.ok(['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'dist/main.js', 'config/laptop.jsonc'].every(file => files.includes(file)), 'all of that is there')
+  const stale = files.filter(file => file.startsWith('dist/') && !existsSync(join(root, file.replace(/^dist/, 'src').replace(/(?:\.d\.ts|\.js)$/, '.ts'))))
+  t.strictSame(stale, [], 'dist holds nothing whose source is gone')
+  await exec('npm', ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', join(folder, tarball)])
+})
+
+t.test('the installed command tells its version', async t => {
+  const { stdout } = await exec(command, ['--version'], { env })
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  t.equal(stdout, `${version}\n`)
+})
+
+t.test('the installed command starts, answers and ends with exit 0 on SIGTERM', async t => {
+  const serverInfo = join(folder, 'server-info.json')
+  const child = spawn(command, ['--port', '0', '--server-info', serverInfo], { env, cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  const exit = once(child, 'exit')
+  child.stdout.resume()
+  while (!existsSync(serverInfo) || readFileSync(serverInfo, 'utf8') === '') {
+    if (child.exitCode !== null) throw new Error(`it ended with exit ${child.exitCode}`)
+    await sleep(20)
+  }
+  const { pid, url } = JSON.parse(readFileSync(serverInfo, 'utf8')) as { pid: number, url: string }
+  t.equal(pid, child.pid, 'the pid it tells is the one to signal')
+  const { statusCode, body } = await request(`${url}/livez`)
+  t.equal(statusCode, 200)
+  t.strictSame(await body.json(), { status: 'alive' })
+  process.kill(pid, 'SIGTERM')
+  t.strictSame(await exit, [0, null], 'exit 0, no signal')
+})

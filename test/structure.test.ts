@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { configFlags, loadConfig } from '../src/config.ts'
+import { codes } from '../src/errors.ts'
+import { answersTable, optionsTable } from './fixtures/readme-tables.ts'
+
+const root = new URL('../', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.ts')).sort()
+
+/** From the inside out; a file may import from its own layer and from those before it. */
+const layers: readonly (readonly string[])[] = [
+  ['errors', 'headers', 'sse', 'options', 'config', 'conformance'],
+  ['credential'],
+  ['verdict'],
+  ['validators/claims', 'verdict-cache', 'upstream', 'failure', 'log', 'rejection'],
+  ['error-handler', 'response-body', 'record', 'metrics', 'access-log', 'upload', 'drain'],
+  ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
+  ['health'],
+  ['app'],
+  ['commands'],
+  ['cli'],
+  ['main']
+]
+
+const layerOf = (path: string): number => {
+  const name = path.replace(/\.ts$/, '')
+  return layers.findIndex(layer => layer.some(entry => entry === name || name.startsWith(`${entry}/`)))
+}
+
+t.test('imports point inward only', async t => {
+  for (const path of sources) {
+    t.not(layerOf(path), -1, `${path} has its layer`)
+    for (const [, target = ''] of read(`src/${path}`).matchAll(/from '(\.[^']+)'/g)) {
+      const imported = new URL(target, new URL(`src/${path}`, root)).pathname.replace(/^.*\/src\//, '')
+      t.ok(layerOf(imported) <= layerOf(path), `${path} imports ${imported}`)
+    }
+  }
+})
+
+t.test('files stay small', async t => {
+  const lines = sources.map(path => read(`src/${path}`).split('\n').length).sort((a, b) => a - b)
+  t.ok((lines.at(-1) ?? 0) <= 200, `the longest has ${lines.at(-1)} lines`)
+  t.ok((lines[lines.length >> 1] ?? 0) < 80, `the median has ${lines[lines.length >> 1]} lines`)
+})
+
+t.test('no state stands in a module', async t => {
+  for (const path of sources) t.notMatch(read(`src/${path}`), /^(?:export )?let /m, path)
+})
+
+t.test('README says what the program does', async t => {
+  const readme = read('README.md')
+  t.ok(readme.includes(optionsTable()), 'the options table is the schema; npm run readme writes it anew')
+  t.ok(readme.includes(answersTable()), 'the answers table is the list of codes; npm run readme writes it anew')
+  for (const flag of configFlags) t.ok(readme.includes(`--${flag}`), `--${flag}`)
+  t.ok(codes.every(({ code }) => readme.includes(`\`${code}\``)))
+  t.ok(loadConfig().routes.every(({ prefix }) => readme.includes(prefix)))
+})
+
+t.test('the top level holds what it may', async t => {
+  const allowed = new Set(['src', 'test', 'config', 'Dockerfile', 'package.json', 'package-lock.json', 'tsconfig.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist', 'node_modules'])
+  t.strictSame(readdirSync(root).filter(name => !name.startsWith('.') && !name.endsWith('.tgz') && !allowed.has(name)), [])
+})
