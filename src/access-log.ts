@@ -9,8 +9,8 @@ const round = (ms: number | undefined): number | undefined => ms === undefined ?
 
 /** One line for a finished request: no header, no query, of the credential only its fingerprint. */
 export function logRequest (log: Logger, { id, method, url, record }: FastifyRequest, { raw: response }: FastifyReply): void {
-  const { startedAt, route, lane, credential, code, source, guardMs, upstreamMs, ending, error } = record
-  const status = response.headersSent ? response.statusCode : 499 // the client left before there was an answer
+  const { startedAt, status: switched, route, lane, credential, code, source, guardMs, upstreamMs, ending, error } = record
+  const status = switched ?? (response.headersSent ? response.statusCode : 499) // the client left before there was an answer
   const level = status >= 500 || ending === 'explained' || ending === 'cut' ? 'warn' : 'info'
   log[level]({
     reqId: id, method, path: pathOf(url), status, code, source, route, lane, ending,

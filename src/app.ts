@@ -16,6 +16,8 @@ import { createGuard, type Decision, type Guard } from './guard.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import type { RequestRecord } from './record.ts'
+import { createSwitch } from './switching-protocols.ts'
+import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
 import { VerdictCache } from './verdict-cache.ts'
@@ -40,7 +42,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote })
   const upstreams = config.routes.map(route => createUpstream(route, config))
   const metrics = createMetrics({ upstreams, cache })
-  const forward = createForward(config, drain)
+  const forward = createForward(config, drain, createSwitch(config, drain))
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
     loggerInstance: log,
@@ -63,6 +65,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   const bare = answerBareErrors(app, config, log)
+  const upgrades = acceptUpgrades(app)
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {
@@ -90,13 +93,13 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   registerHealth(app, { config, drain, metrics })
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
-    mount(app, { upstream, guard, forward, drain })
+    mount(app, { upstream, guard, forward, drain, upgrades })
   }
   return app
 }
 
 /** Mounts one route: the guard first, at the earliest place that can refuse, then the forwarder behind http-proxy. */
-function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { upstream: Upstream, guard: Guard, forward: Forward, drain: Drain }): void {
+function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrades }: { upstream: Upstream, guard: Guard, forward: Forward, drain: Drain, upgrades: Upgrades }): void {
   const { route } = upstream
   app.register((scope, _options, done) => {
     scope.decorateRequest('decision')
@@ -105,6 +108,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { ups
       record.route = route.prefix
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
       checkTarget(request.url, route)
+      if (upgrades.of(raw) !== undefined) checkHandshake(raw)
       // Nobody here reads the body; without this, a field that Fastify can not parse costs the request a 415.
       raw.headers['content-type'] = 'application/octet-stream'
       const settle = (decision: Decision): void => {
@@ -124,7 +128,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { ups
       httpMethods: [...app.supportedMethods],
       // `websocket: true` stays unused: it drops Authorization, answers 101 before the upstream has agreed, and
       // takes a paused client's whole stream into memory.
-      handler: (request, reply) => { forward(request, reply, upstream, request.decision) }
+      handler: (request, reply) => { forward(request, reply, { upstream, decision: request.decision, upgrade: upgrades.of(request.raw) }) }
     })
     done()
   })

@@ -1,20 +1,25 @@
+/** Something under way that a shutdown has to do with. */
+export interface Running {
+  /** Ends it; its grace is over. */
+  stop: () => void
+  /** Told when the grace begins. */
+  drain?: () => void
+}
+
 /** Running requests on shutdown: they may finish within the grace time, then they are ended as explained failures. */
 export class Drain {
-  readonly #running = new Set<() => void>()
+  readonly #running = new Set<Running>()
   #begun = false
   #idle: (() => void) | undefined
 
   /** Whether new requests are turned away. */
   get begun (): boolean { return this.#begun }
 
-  /**
-   * Counts a request; the function returned must be called when it is over.
-   * @param stop ends the request's exchange
-   */
-  track (stop: () => void): () => void {
-    this.#running.add(stop)
+  /** Counts something under way; the function returned must be called when it is over. */
+  track (running: Running): () => void {
+    this.#running.add(running)
     return () => {
-      this.#running.delete(stop)
+      this.#running.delete(running)
       if (this.#running.size === 0) this.#idle?.()
     }
   }
@@ -27,7 +32,8 @@ export class Drain {
     this.#begun = true
     if (this.#running.size === 0) return
     const idle = new Promise<void>(resolve => { this.#idle = resolve })
-    const timer = setTimeout(() => { for (const stop of this.#running) stop() }, grace)
+    for (const running of this.#running) running.drain?.()
+    const timer = setTimeout(() => { for (const { stop } of this.#running) stop() }, grace)
     await idle
     clearTimeout(timer)
   }

@@ -1,4 +1,6 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ErrorBody } from './error-body.ts'
 import { pathOf } from './conformance.ts'
@@ -22,6 +24,8 @@ export interface ExchangeOptions {
   requestId: string
   response: ServerResponse
   upload: Upload | undefined
+  /** Takes the upstream's socket over once it has answered an upgrade with 101. */
+  onUpgrade?: (headers: readonly string[], socket: Socket) => void
   /** What goes upstream, without the body. */
   head: Omit<LaneDispatch, 'body' | 'onConnection'>
   /** Called once, when nothing of the exchange is left. */
@@ -90,6 +94,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#body = response.req.method === 'HEAD' || status === 204 || status === 304
       ? new NoBody(response)
       : explainable(headers) ? new EventStreamBody(response, protocolOf(pathOf(this.#options.head.path))) : new PlainBody(response)
+  }
+
+  onRequestUpgrade (controller: Dispatcher.DispatchController, status: number, _parsed: unknown, socket: Duplex): void {
+    const { record, decision, onEnd, onUpgrade } = this.#options
+    const headers = decodeRaw(controller.rawHeaders as Buffer[])
+    record.upstreamMs = performance.now() - record.startedAt
+    decision.learn(status, headers)
+    this.#done = true
+    onEnd()
+    onUpgrade?.(headers, socket as Socket)
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {

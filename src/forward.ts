@@ -6,6 +6,8 @@ import { SidecarError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import type { Decision } from './guard.ts'
 import { endToEnd } from './headers.ts'
+import type { Switch } from './switching-protocols.ts'
+import type { Upgrade } from './upgrade.ts'
 import { Upload } from './upload.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -16,12 +18,21 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 const headersTimeout = ({ headers }: IncomingMessage, { times }: Config): number =>
   headers.accept?.includes('text/event-stream') === true ? times.streamHeaders : times.headers
 
+/** A request that the guard has passed. */
+export interface Judged {
+  upstream: Upstream
+  decision: Decision
+  /** Set where it asks for a WebSocket. */
+  upgrade: Upgrade | undefined
+}
+
 /**
- * Sends judged requests upstream, HTTP and event streams alike.
+ * Sends judged requests upstream: HTTP, event streams, and WebSocket handshakes, whose refusals are HTTP answers too.
  * @throws SidecarError `lane_full`; every later failure becomes an answer
  */
-export function createForward (config: Config, drain: Drain) {
-  return function forward (request: FastifyRequest, reply: FastifyReply, upstream: Upstream, decision: Decision): void {
+export function createForward (config: Config, drain: Drain, tunnels: Switch) {
+  return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade }: Judged): void {
+    if (upgrade !== undefined) tunnels.admit()
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
     const leave = lane.enter()
@@ -38,11 +49,15 @@ export function createForward (config: Config, drain: Drain) {
         path: upstream.pathFor(request.url),
         method: request.method,
         headers: endToEnd(raw.rawHeaders),
-        headersTimeout: headersTimeout(raw, config)
+        ...(upgrade === undefined ? { headersTimeout: headersTimeout(raw, config) } : { headersTimeout: config.times.handshake, upgrade: 'websocket' })
       },
+      ...(upgrade === undefined ? undefined : {
+        onUpgrade: (headers, socket) => { tunnels.join({ upgrade, response: reply.raw, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' }) }
+      }),
       onEnd: () => { leave(); done() }
     })
-    const done = drain.track(() => { exchange.stop(new SidecarError('draining')) })
+    const done = drain.track({ stop: () => { exchange.stop(new SidecarError('draining')) } })
+    upgrade?.socket.once('end', () => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
     exchange.send()
   }
 }

@@ -55,6 +55,7 @@ export const optionsSchema = Type.Object({
     headers: ms('Wait for the upstream’s answer to any other request.', 600_000),
     idleStream: ms('Silence within an answer of the upstream.', 900_000),
     errorBody: ms('Wait for the body of an upstream error answer.', 3_000),
+    handshake: ms('Wait for the upstream’s answer to a WebSocket handshake.', 15_000),
     drain: ms('Grace for running requests on shutdown.', 30_000),
     active: ms('How long a good verdict holds; never past the token’s own end.', 600_000),
     inactive: ms('How long the upstream’s rejection holds; doubles while it is confirmed.', 15_000),
@@ -62,6 +63,7 @@ export const optionsSchema = Type.Object({
   }),
   limits: group({
     headerBytes: Type.Integer({ minimum: 8192, maximum: 1 << 20, default: 131_072, unit: 'bytes', description: 'Size of a request’s headers.' }),
+    tunnels: count('WebSockets at once.', 512),
     verdicts: count('Verdicts kept, good ones and others each.', 10_000),
     replayBytes: bytes('Body kept for one replay on a stale upstream socket.', 1_048_576),
     readOutBytes: bytes('Upload read on after the upstream has failed, so that the client’s connection lives.', 268_435_456),

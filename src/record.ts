@@ -11,6 +11,8 @@ export interface RequestRecord {
   route?: string
   lane?: LaneName
   credential?: Credential
+  /** Status where the response object does not know it: 101. */
+  status?: number
   /** Code of our own answer. */
   code?: string
   /** Who gave the verdict that decided. */

@@ -10,11 +10,12 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'options', 'config', 'conformance'],
+  ['errors', 'headers', 'sse', 'frames', 'options', 'config', 'conformance'],
   ['credential'],
   ['verdict'],
   ['validators/claims', 'verdict-cache', 'upstream', 'failure', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'metrics', 'access-log', 'upload', 'drain'],
+  ['error-handler', 'response-body', 'record', 'metrics', 'access-log', 'upload', 'drain', 'tunnel', 'upgrade'],
+  ['switching-protocols'],
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
   ['health'],
   ['app'],

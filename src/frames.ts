@@ -1,0 +1,88 @@
+/** WebSocket frames as far as a proxy must know them (RFC 6455 section 5): where one ends, and how to send our own. */
+
+const TEXT = 0x1
+const CLOSE = 0x8
+/** Opcodes from here on are control frames, which may stand within a fragmented message. */
+const CONTROL = 0x8
+
+/** Longest frame head a server sends, bytes: two, and eight for the length. */
+const HEAD = 10
+
+/** Follows the frames of one direction, server to client, without looking at what they carry. */
+export class FrameTracker {
+  /** Bytes of the present frame's payload that are still to come. */
+  #payload = 0
+  /** The present frame's head, as far as it came. */
+  readonly #head = Buffer.alloc(HEAD)
+  #headBytes = 0
+  #fragmented = false
+  #closing = false
+  #closed = false
+
+  /** Whether a frame of ours can follow. */
+  get onBoundary (): boolean { return this.#payload === 0 && this.#headBytes === 0 }
+  /** Whether a data frame of ours can follow too: no fragmented message is open. */
+  get betweenMessages (): boolean { return this.onBoundary && !this.#fragmented }
+  /** Whether the server's Close frame has passed whole: nothing may follow it. */
+  get closed (): boolean { return this.#closed }
+
+  /** Takes note of bytes that are passed on. */
+  push (bytes: Buffer): void {
+    let at = 0
+    while (at < bytes.length) {
+      if (this.#payload > 0) {
+        const taken = Math.min(this.#payload, bytes.length - at)
+        this.#payload -= taken
+        at += taken
+      } else {
+        this.#head[this.#headBytes++] = bytes[at++] as number
+        this.#readHead()
+      }
+      if (this.#closing && this.onBoundary) this.#closed = true
+    }
+  }
+
+  /** Goes on to the payload once the head is whole. */
+  #readHead (): void {
+    if (this.#headBytes < 2) return
+    const [first, second] = this.#head as unknown as [number, number]
+    const short = second & 0x7f
+    const masked = (second & 0x80) === 0 ? 0 : 4 // no server may mask; if one does, its key counts as payload
+    const size = short < 126 ? 2 : short === 126 ? 4 : HEAD
+    if (this.#headBytes < size) return
+    this.#payload = masked + (short < 126 ? short : short === 126 ? this.#head.readUInt16BE(2) : Number(this.#head.readBigUInt64BE(2)))
+    this.#headBytes = 0
+    const opcode = first & 0x0f
+    if (opcode === CLOSE) this.#closing = true
+    if (opcode < CONTROL) this.#fragmented = (first & 0x80) === 0
+  }
+}
+
+/** Longest reason of a Close frame, bytes: a control frame carries 125, and two are the code. */
+const REASON = 123
+
+/** As much of a text as fits into so many bytes of UTF-8, no character cut. */
+function fit (text: string, bytes: number): Buffer {
+  const whole = Buffer.from(text)
+  if (whole.length <= bytes) return whole
+  let end = bytes
+  while (((whole[end] as number) & 0xc0) === 0x80) end--
+  return whole.subarray(0, end)
+}
+
+/**
+ * An unmasked Close frame, as servers send it.
+ * @param code 1000 to 4999
+ * @param reason cut to 123 bytes
+ */
+export function closeFrame (code: number, reason: string): Buffer {
+  const text = fit(reason, REASON)
+  return Buffer.concat([Buffer.from([0x80 | CLOSE, 2 + text.length, code >> 8, code & 0xff]), text])
+}
+
+/** An unmasked, unfragmented, uncompressed text frame. */
+export function textFrame (text: string): Buffer {
+  const payload = Buffer.from(text)
+  const head = payload.length < 126 ? Buffer.from([0x80 | TEXT, payload.length]) : Buffer.from([0x80 | TEXT, 126, payload.length >> 8, payload.length & 0xff])
+  return Buffer.concat([head, payload])
+}

@@ -1,0 +1,62 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Config } from './config.ts'
+import type { Drain } from './drain.ts'
+import { SidecarError } from './errors.ts'
+import { endToEnd, pairsOf } from './headers.ts'
+import type { RequestRecord } from './record.ts'
+import type { Upgrade } from './upgrade.ts'
+import { Tunnel } from './tunnel.ts'
+
+/** A handshake that the upstream has accepted. */
+export interface Accepted {
+  upgrade: Upgrade
+  response: ServerResponse
+  record: RequestRecord
+  /** The upstream's answer: raw headers, and its socket. */
+  headers: readonly string[]
+  upstream: Socket
+  /** Whether the route speaks the Responses dialect. */
+  explains: boolean
+}
+
+/** The upstream's own 101: only what RFC 9110 section 7.8 needs of the connection fields, and its end-to-end ones as they are. */
+const switching = (headers: readonly string[]): string => {
+  const fields = pairsOf(endToEnd(headers)).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${fields.join('')}\r\n`
+}
+
+/** Takes connections over from HTTP once the upstream has said 101, and counts them. */
+export function createSwitch ({ limits, times }: Config, drain: Drain) {
+  let open = 0
+  return {
+    /** Tunnels open now. */
+    get open (): number { return open },
+
+    /** @throws SidecarError `lane_full` where no further tunnel may be opened */
+    admit (): void {
+      if (open >= limits.tunnels) throw new SidecarError('lane_full', { detail: String(limits.tunnels), retryAfter: 1 })
+    },
+
+    /** Answers the client with the 101 and joins both sockets. */
+    join ({ upgrade: { socket: client, head }, response, record, headers, upstream, explains }: Accepted): void {
+      open++
+      response.detachSocket(client)
+      record.status = 101
+      client.write(switching(headers), 'latin1')
+      upstream.write(head) // what the client sent before it had our answer
+      const tunnel = new Tunnel({
+        client, upstream, explains, idle: times.idleStream,
+        onEnd: ending => {
+          open--
+          done()
+          record.ending = ending
+          response.emit('close') // a request is over when its tunnel is
+        }
+      })
+      const done = drain.track({ stop: () => { tunnel.stop() }, drain: () => { tunnel.drain() } })
+    }
+  }
+}
+
+export type Switch = ReturnType<typeof createSwitch>
