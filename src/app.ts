@@ -41,8 +41,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   const cache = new VerdictCache({ entries: limits.verdicts, active: times.active, inactive: times.inactive, inactiveMax: times.inactiveMax, asking: ASKING, clock })
   const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote })
   const upstreams = config.routes.map(route => createUpstream(route, config))
-  const metrics = createMetrics({ upstreams, cache })
-  const forward = createForward(config, drain, createSwitch(config, drain))
+  const tunnels = createSwitch(config, drain)
+  const metrics = createMetrics({ upstreams, cache, tunnels })
+  const forward = createForward(config, drain, tunnels)
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
     loggerInstance: log,

@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ErrorBody } from './error-body.ts'
@@ -13,6 +12,7 @@ import type { Config } from './config.ts'
 import type { RequestRecord } from './record.ts'
 import { EventStreamBody, NoBody, PlainBody, type Ending, type ResponseBody } from './response-body.ts'
 import { protocolOf } from './sse.ts'
+import type { UpgradedSocket } from './tunnel.ts'
 import type { Upload } from './upload.ts'
 import type { Connection, Lane, LaneDispatch } from './upstream.ts'
 
@@ -25,7 +25,7 @@ export interface ExchangeOptions {
   response: ServerResponse
   upload: Upload | undefined
   /** Takes the upstream's socket over once it has answered an upgrade with 101. */
-  onUpgrade?: (headers: readonly string[], socket: Socket) => void
+  onUpgrade?: (headers: readonly string[], socket: UpgradedSocket) => void
   /** What goes upstream, without the body. */
   head: Omit<LaneDispatch, 'body' | 'onConnection'>
   /** Called once, when nothing of the exchange is left. */
@@ -103,7 +103,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     decision.learn(status, headers)
     this.#done = true
     onEnd()
-    onUpgrade?.(headers, socket as Socket)
+    onUpgrade?.(headers, socket as UpgradedSocket)
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {

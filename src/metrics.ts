@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { RequestRecord } from './record.ts'
+import type { Switch } from './switching-protocols.ts'
 import type { Upstream } from './upstream.ts'
 import type { VerdictCache } from './verdict-cache.ts'
 
@@ -7,10 +8,11 @@ import type { VerdictCache } from './verdict-cache.ts'
 export interface Observed {
   upstreams: readonly Upstream[]
   cache: VerdictCache
+  tunnels: Switch
 }
 
 /** The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token. */
-export function createMetrics ({ upstreams, cache }: Observed) {
+export function createMetrics ({ upstreams, cache, tunnels }: Observed) {
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
   const requests = new Counter({
@@ -31,6 +33,9 @@ export function createMetrics ({ upstreams, cache }: Observed) {
         for (const lane of Object.values(lanes)) this.set({ route: prefix, lane: lane.name }, lane.inFlight)
       }
     }
+  })
+  new Gauge({
+    name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set(tunnels.open) }
   })
   new Gauge({
     name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set(cache.size) }

@@ -1,12 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Config } from './config.ts'
 import type { Drain } from './drain.ts'
 import { SidecarError } from './errors.ts'
 import { endToEnd, pairsOf } from './headers.ts'
 import type { RequestRecord } from './record.ts'
 import type { Upgrade } from './upgrade.ts'
-import { Tunnel } from './tunnel.ts'
+import { Tunnel, type UpgradedSocket } from './tunnel.ts'
 
 /** A handshake that the upstream has accepted. */
 export interface Accepted {
@@ -15,7 +14,7 @@ export interface Accepted {
   record: RequestRecord
   /** The upstream's answer: raw headers, and its socket. */
   headers: readonly string[]
-  upstream: Socket
+  upstream: UpgradedSocket
   /** Whether the route speaks the Responses dialect. */
   explains: boolean
 }

@@ -14,9 +14,12 @@ const LINGER = 2_000
 /** ms without a byte after which a tunnel counts as idle when we shut down. */
 const QUIET = 2_000
 
+/** What undici hands over after a 101: a TCP or TLS socket. */
+export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'setTimeout' | 'destroySoon'>
+
 export interface TunnelOptions {
   client: Socket
-  upstream: Socket
+  upstream: UpgradedSocket
   /** Whether the client understands error messages in the Responses dialect. */
   explains: boolean
   /** ms of silence both ways until the tunnel ends. */
@@ -39,7 +42,8 @@ export class Tunnel {
   constructor (options: TunnelOptions) {
     this.#options = options
     const { client, upstream, idle } = options
-    for (const socket of [client, upstream]) socket.setNoDelay(true).setTimeout(0)
+    client.setNoDelay(true).setTimeout(0)
+    upstream.setNoDelay(true)
     upstream.setTimeout(idle, () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'the WebSocket fell silent' })) })
 
     upstream.on('data', (chunk: Buffer) => { this.#pass(chunk) })

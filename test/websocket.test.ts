@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { request } from 'undici'
 import { WebSocket, WebSocketServer, type ClientOptions, type RawData } from 'ws'
 import { closeFrame, FrameTracker, textFrame } from '../src/frames.ts'
 import { RawClient } from './fixtures/raw-client.ts'
@@ -49,7 +50,7 @@ t.test('a session through us is the same as one without us', async t => {
   const cases: [name: string, serve: (socket: WebSocket) => void, client: Parameters<typeof session>[1], server?: object][] = [
     ['subprotocols', socket => { socket.close(1000, socket.protocol) }, { protocols: ['first', 'second'] }],
     ['permessage-deflate', socket => { socket.on('message', data => { socket.send(data, { compress: true }, () => { socket.close(1000) }) }) }, { talk: socket => { socket.send('x'.repeat(50_000)) } }, { perMessageDeflate: { threshold: 0 } }],
-    ['fragmented messages', socket => { socket.send('a', { fin: false }); socket.ping(); socket.send('b', { fin: false }); socket.send('c', { fin: true }); socket.on('message', data => { socket.close(1000, String(data as Buffer)) }) }, { talk: socket => { socket.send('d', { fin: false }); socket.send('e') } }],
+    ['fragmented messages', socket => { socket.send('a', { fin: false }); socket.ping(); socket.send('b', { fin: false }); socket.send('c', { fin: true }); socket.on('message', data => { socket.close(1000, (data as Buffer).toString()) }) }, { talk: socket => { socket.send('d', { fin: false }); socket.send('e') } }],
     ['ping and pong', socket => { socket.on('ping', () => { socket.close(1000) }) }, { talk: socket => { socket.ping('x') } }],
     ...[1000, 1001, 1008, 1011, 4000].map(code => [`close ${code} by the upstream`, (socket: WebSocket) => { socket.close(code, 'bye') }, {}] as (typeof cases)[number]),
     ...[1000, 4000].map(code => [`close ${code} by the client`, () => {}, { talk: (socket: WebSocket) => { socket.close(code, 'bye') } }] as (typeof cases)[number]),
@@ -302,6 +303,7 @@ t.test('WebSockets have their own limit', async t => {
   const client = new RawClient(t, port)
   client.write(handshake())
   t.match(await client.answer(), { status: 503, headers: { 'retry-after': '1' }, body: /lane_full/ })
+  t.match(await (await request(`${url}/metrics`)).body.text(), 'codex_sidecar_tunnels_open 1\n')
   first.terminate()
 })
 
