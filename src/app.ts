@@ -13,6 +13,7 @@ import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
 import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
+import { createLoop } from './loop.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import type { RequestRecord } from './record.ts'
@@ -40,10 +41,11 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   const drain = new Drain()
   const cache = new VerdictCache({ entries: limits.verdicts, active: times.active, inactive: times.inactive, inactiveMax: times.inactiveMax, asking: ASKING, clock })
   const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote })
-  const upstreams = config.routes.map(route => createUpstream(route, config))
+  const upstreams = config.routes.map(route => createUpstream(route, config, clock))
+  const loop = createLoop()
   const tunnels = createSwitch(config, drain)
   const metrics = createMetrics({ upstreams, cache, tunnels })
-  const forward = createForward(config, drain, tunnels)
+  const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
     loggerInstance: log,
@@ -65,6 +67,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     frameworkErrors: (error, request, reply) => { writeAnswer(reply.raw, answerTo(asSidecarError(error), request.id)) },
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
+  app.server.maxConnections = limits.connections
   const bare = answerBareErrors(app, config, log)
   const upgrades = acceptUpgrades(app)
 
@@ -77,6 +80,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
       metrics.finished(record, reply.raw.statusCode)
     })
     checkRequest(request.raw)
+    loop.check(request.raw.rawHeaders)
     next()
   })
   app.setErrorHandler<Error>((thrown, request, reply) => {

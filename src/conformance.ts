@@ -46,7 +46,7 @@ export function checkTarget (target: string, { prefix }: Route): void {
   const path = pathOf(target)
   const beneath = path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
   const plain = path.replace(/%2e/gi, '.').replace(/%2f/gi, '/').replace(/%5c/gi, '\\')
-  if (!beneath || path.includes('\\') || dotSegment.test(plain)) {
-    throw new SidecarError('invalid_request', { detail: 'its path has dot segments, backslashes or an encoded prefix' })
+  if (!beneath || /[\\#]/.test(target) || dotSegment.test(plain)) {
+    throw new SidecarError('invalid_request', { detail: 'its path has dot segments, backslashes, a fragment or an encoded prefix' })
   }
 }

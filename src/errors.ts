@@ -35,6 +35,7 @@ const kinds = {
   forbidden_host: kind(403, 'permission_error', 'http_request_denied', 'This path answers only on loopback names and on those in allowedHosts, not on %. Use 127.0.0.1 or add the name.'),
   forbidden_origin: kind(403, 'permission_error', 'http_request_denied', 'This path does not answer web pages of another origin. Open it directly.'),
   no_route: kind(404, 'not_found_error', 'destination_not_found', 'No route for this path. Routes here: %. Correct the base URL in the client.'),
+  loop_detected: kind(508, 'invalid_request_error', 'proxy_loop_detected', 'This request has been here before: the upstream of this route leads back to codex-sidecar. Correct the upstream in its configuration.'),
   internal_error: kind(500, 'api_error', 'proxy_internal_error', 'codex-sidecar failed on this request; neither you nor the upstream did. Retry, and report it with the request id.'),
 
   upstream_unreachable: upstream(502, 'destination_unavailable', 'The upstream could not be reached: %. Your credential was not judged. Check the network, then retry.'),
@@ -68,6 +69,8 @@ export interface SidecarErrorOptions {
 export class SidecarError extends Error {
   override readonly name = 'SidecarError'
   readonly code: Code
+  /** What filled the words of the code. */
+  readonly detail: string
   readonly status: number
   readonly type: string
   readonly proxyStatus: string
@@ -80,6 +83,7 @@ export class SidecarError extends Error {
     const { status: own, type, proxy } = kinds[code]
     super(describe(code, detail), { cause })
     this.code = code
+    this.detail = detail
     this.status = status ?? own
     this.type = status === 401 ? 'authentication_error' : type
     this.proxyStatus = status === undefined ? proxy : `${proxy}; received-status=${status}`

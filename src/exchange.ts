@@ -78,7 +78,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** undici: the first byte of an answer came. */
-  onResponseStarted (): void { this.#answered = true }
+  onResponseStarted (): void {
+    this.#answered = true
+    this.#options.lane.answered()
+  }
 
   onResponseStart (controller: Dispatcher.DispatchController, status: number, parsed: Record<string, string | string[] | undefined>, reason = ''): void {
     const { response, record, upload, decision } = this.#options
@@ -128,6 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (response.destroyed) return this.#finish('client_gone')
     if (this.#body !== undefined) return this.#finish(this.#body.fail(error))
     decision.learn(error.status, [])
+    if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
     writeAnswer(response, answerTo(error, requestId))
     this.#finish('ours')

@@ -6,6 +6,7 @@ import { SidecarError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import type { Decision } from './guard.ts'
 import { endToEnd } from './headers.ts'
+import type { Loop } from './loop.ts'
 import type { Switch } from './switching-protocols.ts'
 import type { Upgrade } from './upgrade.ts'
 import { Upload } from './upload.ts'
@@ -17,6 +18,13 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 /** The longer limit is for answers that come in one piece, after all the reasoning is done. */
 const headersTimeout = ({ headers }: IncomingMessage, { times }: Config): number =>
   headers.accept?.includes('text/event-stream') === true ? times.streamHeaders : times.headers
+
+export interface ForwardOptions {
+  config: Config
+  drain: Drain
+  tunnels: Switch
+  loop: Loop
+}
 
 /** A request that the guard has passed. */
 export interface Judged {
@@ -30,11 +38,12 @@ export interface Judged {
  * Sends judged requests upstream: HTTP, event streams, and WebSocket handshakes, whose refusals are HTTP answers too.
  * @throws SidecarError `lane_full`; every later failure becomes an answer
  */
-export function createForward (config: Config, drain: Drain, tunnels: Switch) {
+export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
   return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade }: Judged): void {
     if (upgrade !== undefined) tunnels.admit()
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
+    const via = loop.via(upstream.origin)
     const leave = lane.enter()
     reply.hijack()
     // Only now: a client with a refused token never sends its body (RFC 9110 section 10.1.1).
@@ -43,12 +52,14 @@ export function createForward (config: Config, drain: Drain, tunnels: Switch) {
       config, lane, decision, record,
       requestId: request.id,
       response: reply.raw,
-      upload: hasBody(raw) ? new Upload(raw, config.limits) : undefined,
+      upload: hasBody(raw)
+        ? new Upload(raw, { ...config.limits, idle: config.times.idleUpload }, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
+        : undefined,
       head: {
         origin: upstream.origin,
         path: upstream.pathFor(request.url),
         method: request.method,
-        headers: endToEnd(raw.rawHeaders),
+        headers: via === undefined ? endToEnd(raw.rawHeaders) : [...endToEnd(raw.rawHeaders), 'Via', via],
         ...(upgrade === undefined ? { headersTimeout: headersTimeout(raw, config) } : { headersTimeout: config.times.handshake, upgrade: 'websocket' })
       },
       ...(upgrade === undefined ? undefined : {

@@ -53,6 +53,7 @@ export const optionsSchema = Type.Object({
     connect: ms('Connecting to the upstream, TLS included.', 10_000),
     streamHeaders: ms('Wait for the upstream’s answer to a request that accepts an event stream.', 300_000),
     headers: ms('Wait for the upstream’s answer to any other request.', 600_000),
+    idleUpload: ms('Silence of a client within its upload.', 120_000),
     idleStream: ms('Silence within an answer of the upstream.', 900_000),
     errorBody: ms('Wait for the body of an upstream error answer.', 3_000),
     handshake: ms('Wait for the upstream’s answer to a WebSocket handshake.', 15_000),
@@ -63,6 +64,7 @@ export const optionsSchema = Type.Object({
   }),
   limits: group({
     headerBytes: Type.Integer({ minimum: 8192, maximum: 1 << 20, default: 131_072, unit: 'bytes', description: 'Size of a request’s headers.' }),
+    connections: count('Client connections at once.', 8_192),
     tunnels: count('WebSockets at once.', 512),
     verdicts: count('Verdicts kept, good ones and others each.', 10_000),
     replayBytes: bytes('Body kept for one replay on a stale upstream socket.', 1_048_576),

@@ -6,6 +6,8 @@ export interface UploadLimits {
   replayBytes: number
   /** Bytes read on after nobody wants them any more; then the client's connection ends. */
   readOutBytes: number
+  /** ms of silence after which the client is not waited for any longer. */
+  idle: number
 }
 
 const noop = (): void => {}
@@ -22,13 +24,16 @@ export class Upload {
   #keptBytes = 0
   #readOut = 0
   #ended = false
+  readonly #silence: NodeJS.Timeout
 
-  constructor (request: IncomingMessage, limits: UploadLimits) {
+  /** @param onIdle told when the client falls silent, unless it is we who do not read */
+  constructor (request: IncomingMessage, limits: UploadLimits, onIdle: () => void) {
     this.#request = request
     this.#limits = limits
+    this.#silence = setTimeout(() => { if (!this.#ended && !request.isPaused()) onIdle() }, limits.idle).unref()
     request.on('error', noop) // its `close` says all that matters
     request.on('end', () => { this.#ended = true; this.#sink?.end() })
-    request.on('close', () => { if (!this.#ended) this.#sink?.destroy(new Error('the client left during its upload')) })
+    request.on('close', () => { clearTimeout(this.#silence); if (!this.#ended) this.#sink?.destroy(new Error('the client left during its upload')) })
   }
 
   /** Whether all bytes that came so far can be sent once more. */
@@ -38,7 +43,10 @@ export class Upload {
   open (): Readable {
     const sink = new PassThrough({ highWaterMark: 65_536 })
     sink.on('error', noop)
-    sink.on('drain', () => this.#request.resume())
+    sink.on('drain', () => {
+      this.#silence.refresh()
+      this.#request.resume()
+    })
     this.#kept?.forEach(chunk => sink.write(chunk))
     if (this.#ended) sink.end()
     const first = this.#sink === undefined
@@ -59,6 +67,7 @@ export class Upload {
   }
 
   #take (chunk: Buffer): void {
+    this.#silence.refresh()
     const sink = this.#sink
     if (sink === undefined || sink.destroyed) {
       this.#readOut += chunk.length

@@ -1,7 +1,9 @@
 import { Client, EnvHttpProxyAgent, Pool, type buildConnector, type Dispatcher } from 'undici'
+import { Circuit } from './circuit.ts'
 import type { Config } from './config.ts'
 import { SidecarError } from './errors.ts'
 import type { Route } from './options.ts'
+import type { Clock } from './verdict.ts'
 
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
@@ -20,7 +22,7 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
 }
 
 /** What undici's pool hands to the connections it makes. */
-type TrackedOptions = Client.Options & { connect: buildConnector.connector }
+type TrackedOptions = Client.Options & { connect: buildConnector.connector, circuit: Circuit }
 
 /** undici dials for ever while a connect error has this code, as a proxy's has that hangs up (nodejs/undici#3897). */
 function final (error: Error): Error {
@@ -37,7 +39,7 @@ class TrackedClient extends Client implements Connection {
   served = 0
   broken = false
 
-  constructor (origin: URL, { connect, ...options }: TrackedOptions) {
+  constructor (origin: URL, { connect, circuit, ...options }: TrackedOptions) {
     super(origin, {
       ...options,
       connect: (target, callback) => {
@@ -46,8 +48,14 @@ class TrackedClient extends Client implements Connection {
           this.served = 0
           this.broken = false
           socket?.on('error', () => { this.broken = true }) // before undici listens
-          if (error === null) callback(...result)
-          else callback(final(error), null)
+          if (error === null) {
+            circuit.succeeded()
+            callback(...result)
+          } else {
+            const failure = final(error)
+            circuit.failed(failure)
+            callback(failure, null)
+          }
         })
       }
     })
@@ -64,15 +72,17 @@ export class Lane {
   readonly name: LaneName
   readonly #limit: number
   readonly #agent: EnvHttpProxyAgent
+  readonly #circuit: Circuit
   #inFlight = 0
 
-  constructor (name: LaneName, { lanes, times, ca, noProxy }: Config) {
+  constructor (name: LaneName, { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
     this.name = name
+    this.#circuit = circuit
     this.#limit = lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     this.#agent = new EnvHttpProxyAgent({
-      factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, o as TrackedOptions) }),
+      factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, { ...o as Omit<TrackedOptions, 'circuit'>, circuit }) }),
       noProxy,
       connections: this.#limit,
       pipelining: 1, // one slow answer must not hold up another
@@ -89,10 +99,11 @@ export class Lane {
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
-   * @throws SidecarError `lane_full`
+   * @throws SidecarError `lane_full`, or the last failure of an upstream that can not be connected to
    */
   enter (): () => void {
     if (this.#inFlight >= this.#limit) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
+    this.#circuit.enter()
     this.#inFlight++
     return () => { this.#inFlight-- }
   }
@@ -101,6 +112,9 @@ export class Lane {
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
     this.#agent.dispatch(options, handler)
   }
+
+  /** An answer has begun: the upstream is there. */
+  answered (): void { this.#circuit.succeeded() }
 
   /** Ends all sockets, those with requests in flight too. */
   async close (): Promise<void> { await this.#agent.destroy() }
@@ -117,10 +131,11 @@ export interface Upstream {
 }
 
 /** Opens a route's upstream; `close()` ends its sockets. */
-export function createUpstream (route: Route, config: Config): Upstream {
+export function createUpstream (route: Route, config: Config, clock: Clock): Upstream {
   const { origin, pathname } = new URL(route.upstream)
   const base = pathname.replace(/\/$/, '')
-  const lanes = { verified: new Lane('verified', config), unverified: new Lane('unverified', config) }
+  const circuit = new Circuit(clock, config.times.connect)
+  const lanes = { verified: new Lane('verified', config, circuit), unverified: new Lane('unverified', config, circuit) }
   return {
     route,
     origin,

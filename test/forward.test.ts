@@ -24,7 +24,8 @@ t.test('a request arrives as it was sent, but for what belongs to one connection
   t.equal(seen?.url, '/backend-api/codex/responses?client_version=1&a=%20b&a', 'the query is not parsed and put together again')
   t.strictSame(seen?.body, Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))
   const pairs = seen?.rawHeaders.flatMap((name, i, all) => i % 2 === 0 ? [`${name}: ${all[i + 1]}`] : []) ?? []
-  t.strictSame(pairs.filter(p => !/^(?:host|connection|content-length):/i.test(p)), [
+  t.match(pairs.find(pair => pair.startsWith('Via')), /^Via: 1\.1 codex-sidecar-[0-9a-f]{8}$/, 'a plain HTTP upstream could lead back here')
+  t.strictSame(pairs.filter(p => !/^(?:host|connection|content-length|via):/i.test(p)), [
     'Authorization: Bearer good', 'X-Codex-Turn: 1', 'x-codex-turn: 2', 'Content-Type: Application/JSON;x', 'Content-Encoding: zstd', 'X-Latin: \xe9'
   ], 'case, order and duplicates are kept')
   t.equal(seen?.headers.host, new URL(upstream.url).host)

@@ -70,6 +70,20 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
+t.test('a second signal ends it at once', async t => {
+  const upstream = await startRawUpstream(t, streaming)
+  const dir = t.testdir({})
+  const { child, exit, printed } = start(t, ['--port=0', '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1` })
+  const { port } = await serverInfo(dir)
+  const stream = new RawClient(t, port)
+  stream.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  await stream.until(() => stream.received.includes('data: 1\n\n'))
+  child.kill('SIGTERM')
+  await printed('draining')
+  child.kill('SIGTERM')
+  t.strictSame(await exit, [1, null], 'long before the grace is over')
+})
+
 t.test('a request that is answered in time is not cut by SIGTERM', async t => {
   let answer: (() => void) | undefined
   const arrived = new Promise<void>(resolve => { answer = resolve })
