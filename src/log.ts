@@ -23,7 +23,7 @@ export function safeError (thrown: unknown): object {
 
 /** The program's logger. It has no serializer for requests, so that none can leak through it. */
 export function createLog ({ level, destination, human = false }: LogOptions): Logger {
-  const to = destination ?? pino.destination({ fd: 1, sync: true })
+  const to = destination ?? pino.destination({ fd: 1, sync: false })
   return pino({
     level,
     base: null,
