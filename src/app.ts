@@ -15,14 +15,18 @@ import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
 import { VerdictCache } from './verdict-cache.ts'
 import { systemClock, type Clock, type Validator } from './verdict.ts'
 
-/** ms that others are answered from a verdict that is due, while one request asks again. */
-const ASKING = 3_000
+/** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
+const ASKING = 2_000
+
+/** nginx's status for a request whose client has left. */
+const CLIENT_GONE = 499
 
 export interface AppOptions {
   config: Config
@@ -36,10 +40,13 @@ export interface AppOptions {
 export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
-  const cache = new VerdictCache({ entries: limits.verdicts, active: times.active, inactive: times.inactive, inactiveMax: times.inactiveMax, asking: ASKING, clock })
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote })
   const upstreams = config.routes.map(route => createUpstream(route, config))
-  const metrics = createMetrics({ upstreams, cache })
+  const metrics = createMetrics({ upstreams, verdicts: () => cache.size, entries: limits.verdicts, clock })
+  const { observer } = metrics
+  const { active, inactive, inactiveMax } = times
+  const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
+  const prober = new Prober({ config, upstreams, cache, clock, observer })
+  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote, prober, observer })
   const forward = createForward(config, drain)
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -87,7 +94,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  registerHealth(app, { config, drain, metrics })
+  app.decorate('verdicts', cache)
+  registerHealth(app, { config, drain, metrics, verdicts: cache })
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
     mount(app, { upstream, guard, forward, drain })
@@ -100,7 +108,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { ups
   const { route } = upstream
   app.register((scope, _options, done) => {
     scope.decorateRequest('decision')
-    scope.addHook('onRequest', (request, _reply, next) => {
+    scope.addHook('onRequest', (request, reply, next) => {
       const { raw, record } = request
       record.route = route.prefix
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
@@ -113,9 +121,14 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { ups
         if (refusal === undefined) record.lane = lane
         next(refusal)
       }
-      const decision = guard({ route, raw: raw.rawHeaders })
-      if (decision instanceof Promise) decision.then(settle, next)
-      else settle(decision)
+      const decision = guard({ route, raw: raw.rawHeaders, method: request.method })
+      if (!(decision instanceof Promise)) return settle(decision)
+      const done = drain.track(() => {}) // it has its own, short time
+      decision.then(settled => {
+        if (!reply.raw.destroyed) return settle(drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
+        settled.learn(CLIENT_GONE, []) // if it was to ask again for all, another one may
+        reply.hijack()
+      }).catch(next).finally(done)
     })
     scope.removeAllContentTypeParsers()
     scope.register(httpProxy, {
@@ -132,4 +145,5 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain }: { ups
 
 declare module 'fastify' {
   interface FastifyRequest { decision: Decision }
+  interface FastifyInstance { readonly verdicts: VerdictCache }
 }

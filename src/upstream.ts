@@ -6,6 +6,9 @@ import type { Route } from './options.ts'
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
 
+/** Questions about tokens in flight at once on a route. */
+const PROBES = 5
+
 /** The upstream connection that carries a request. */
 export interface Connection {
   /** Answers that came whole over its present socket; 0 while the socket is fresh. */
@@ -61,14 +64,14 @@ class TrackedClient extends Client implements Connection {
 
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
-  readonly name: LaneName
+  readonly name: LaneName | 'probe'
   readonly #limit: number
   readonly #agent: EnvHttpProxyAgent
   #inFlight = 0
 
-  constructor (name: LaneName, { lanes, times, ca, noProxy }: Config) {
+  constructor (name: LaneName | 'probe', { lanes, times, ca, noProxy }: Config) {
     this.name = name
-    this.#limit = lanes[name]
+    this.#limit = name === 'probe' ? PROBES : lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     this.#agent = new EnvHttpProxyAgent({
@@ -87,12 +90,15 @@ export class Lane {
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
 
+  /** Whether all places are taken. */
+  get full (): boolean { return this.#inFlight >= this.#limit }
+
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
    * @throws SidecarError `lane_full`
    */
   enter (): () => void {
-    if (this.#inFlight >= this.#limit) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
+    if (this.full) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
     this.#inFlight++
     return () => { this.#inFlight-- }
   }
@@ -100,6 +106,12 @@ export class Lane {
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
     this.#agent.dispatch(options, handler)
+  }
+
+  /** Makes one request of our own; the caller has entered. */
+  async request (options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
+    const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {} }
+    return await this.#agent.request(tracked)
   }
 
   /** Ends all sockets, those with requests in flight too. */
@@ -113,6 +125,8 @@ export interface Upstream {
   /** Path at the upstream for a request target here; the query stays as it is. */
   readonly pathFor: (target: string) => string
   readonly lanes: Readonly<Record<LaneName, Lane>>
+  /** The lane in which it is asked about tokens. */
+  readonly probe: Lane
   readonly close: () => Promise<void>
 }
 
@@ -121,6 +135,7 @@ export function createUpstream (route: Route, config: Config): Upstream {
   const { origin, pathname } = new URL(route.upstream)
   const base = pathname.replace(/\/$/, '')
   const lanes = { verified: new Lane('verified', config), unverified: new Lane('unverified', config) }
+  const probe = new Lane('probe', config)
   return {
     route,
     origin,
@@ -129,6 +144,7 @@ export function createUpstream (route: Route, config: Config): Upstream {
       return path.startsWith('/') ? path : `/${path}`
     },
     lanes,
-    close: async () => { await Promise.all([lanes.verified.close(), lanes.unverified.close()]) }
+    probe,
+    close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }
 }

@@ -16,14 +16,14 @@ const credentialOf = (token: string): Credential => {
 const [chatgpt, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
 const revoked: Inactive = { state: 'inactive', reason: 'token_rejected', source: 'upstream', detail: 'it was revoked' }
 const rejected: Testimony = { kind: 'rejected', verdict: revoked }
-const accepted: Testimony = { kind: 'accepted' }
+const accepted: Testimony = { kind: 'accepted', source: 'upstream' }
 
 function setUp (entries = 100) {
   const time = { now: 1 }
   const clock: Clock = { monotonic: () => time.now, wall: () => 1_700_000_000_000 + time.now }
   const cache = new VerdictCache({ entries, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock })
   const ticket = (token: string, route = openai) => cache.ticket(credentialOf(token), route)
-  return { time, clock, cache, ticket, look: (token: string, route = openai) => cache.look(ticket(token, route))?.state }
+  return { time, clock, cache, ticket, look: (token: string, route = openai) => cache.look(ticket(token, route)).verdict?.state }
 }
 
 t.test('a rejection holds its time, doubles while it is confirmed, and no longer than its longest', async t => {
@@ -139,7 +139,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
     return { code: refusal?.code, lane, source }
   }
   for (let i = 0; i < 2; i++) {
-    t.strictSame(await judge('good'), { code: undefined, lane: 'verified', source: i === 0 ? 'probe' : 'upstream' })
+    t.strictSame(await judge('good'), { code: undefined, lane: 'verified', source: 'probe' })
     t.strictSame(await judge('bad'), { code: 'token_rejected', lane: 'unverified', source: 'probe' })
     t.strictSame(await judge('unclear'), { code: undefined, lane: 'unverified', source: undefined })
   }
