@@ -19,6 +19,7 @@ import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
+import { createSignatureValidator } from './validators/signature.ts'
 import { VerdictCache } from './verdict-cache.ts'
 import { systemClock, type Clock, type Validator } from './verdict.ts'
 
@@ -46,7 +47,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
   const prober = new Prober({ config, upstreams, cache, clock, observer })
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote, prober, observer })
+  const signature = createSignatureValidator(config, clock)
+  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const forward = createForward(config, drain)
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -96,6 +98,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
 
   app.decorate('verdicts', cache)
   registerHealth(app, { config, drain, metrics, verdicts: cache })
+  app.addHook('onClose', signature.close)
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
     mount(app, { upstream, guard, forward, drain })

@@ -37,7 +37,7 @@ const route = Type.Object({
     pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'
   })),
   jwks: Type.Optional(Type.Object({
-    source: Type.String({ minLength: 1, description: 'URL or file of the JSON Web Key Set.' }),
+    source: Type.String({ minLength: 1, format: 'key-set', description: 'URL or file of the JSON Web Key Set.' }),
     algorithms: Type.Array(oneOf(signatureAlgorithms, {}), { minItems: 1, uniqueItems: true, default: ['RS256'], description: 'Algorithms that the issuer signs with.' })
   }, { additionalProperties: false, description: 'Keys that sign this route’s JWTs. Without them signatures are not checked.' }))
 }, { additionalProperties: false })

@@ -13,7 +13,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'headers', 'sse', 'options', 'config', 'conformance'],
   ['credential'],
   ['verdict'],
-  ['validators', 'suspicion', 'verdict-cache', 'upstream', 'failure', 'log', 'rejection'],
+  ['validators', 'jwks', 'suspicion', 'verdict-cache', 'upstream', 'failure', 'log', 'rejection'],
   ['error-handler', 'response-body', 'record', 'verdict-metrics', 'metrics', 'prober', 'access-log', 'upload', 'drain'],
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
   ['health'],
