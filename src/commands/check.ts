@@ -5,7 +5,7 @@ import type { Credential } from '../credential.ts'
 import type { Route } from '../options.ts'
 import { createUpstream } from '../upstream.ts'
 import { systemClock, type Inactive, type Presentation, type Verdict } from '../verdict.ts'
-import { createClaimsValidator } from '../validators/claims.ts'
+import { accountOf, createClaimsValidator } from '../validators/claims.ts'
 import { probe, type ProbeAnswer } from '../validators/probe.ts'
 import { createSignatureValidator } from '../validators/signature.ts'
 import type { Command, CommandContext } from './command.ts'
@@ -35,6 +35,12 @@ function presentationOf (token: string, route: Route): Presentation {
   const asKey = route.credential[0] === 'x-api-key' && !token.startsWith('sk-ant-oat') // those are bearer tokens
   const version = route.dialect === 'anthropic' ? ['anthropic-version', '2023-06-01'] : []
   return { route, raw: [...asKey ? ['x-api-key', token] : ['Authorization', `Bearer ${token}`], ...version] }
+}
+
+/** With the field that ChatGPT's clients add, from the token itself. */
+function withAccount ({ route, raw }: Presentation, credential: Credential): Presentation {
+  const account = accountOf(credential)
+  return { route, raw: account === undefined ? raw : [...raw, 'chatgpt-account-id', account] }
 }
 
 /** What is known without sending the token anywhere. */
@@ -68,8 +74,8 @@ function doubt (answer: ProbeAnswer | undefined, asked: boolean): string {
 
 /** Judges the token on standard input. Exit 0 active, 1 inactive, 2 could not tell. It never prints the token. */
 export const check: Command = async ({ flags: { route: prefix, ...others }, env, stdin, stdout, stderr }) => {
-  const { probe: _value, ...flags } = others
   const asked = 'probe' in others
+  const flags = Object.fromEntries(Object.entries(others).filter(([name]) => name !== 'probe'))
   const config = loadConfig({ flags, env })
   const { routes } = config
   const token = await read(stdin)
@@ -78,8 +84,9 @@ export const check: Command = async ({ flags: { route: prefix, ...others }, env,
     stderr.write(`codex-sidecar: no route ${JSON.stringify(prefix)}; there are ${routes.map(r => `${r.prefix}/`).join(', ')}\n`)
     return 2
   }
-  const presentation = presentationOf(token, route)
-  const presented = createCredentialReader()(presentation.raw, route.credential)
+  const bare = presentationOf(token, route)
+  const presented = createCredentialReader()(bare.raw, route.credential)
+  const presentation = presented.kind === 'credential' ? withAccount(bare, presented.credential) : bare
   const here: Verdict | undefined = presented.kind === 'credential'
     ? await judgeHere(presented.credential, presentation, config)
     : { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: (presented as { detail: string }).detail }
