@@ -17,6 +17,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
 
   --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE
   check: --route PREFIX        the route to judge for (default: the one that fits the token)
+         --probe               ask the upstream too
 
 All options: README.md
 `

@@ -128,7 +128,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const error = thrown instanceof SidecarError ? thrown : explain(thrown)
     record.error = thrown
-    if (response.destroyed) return this.#finish('client_gone')
+    if (response.destroyed) {
+      decision.learn(error.status, []) // nobody waits for what this request might have taught
+      return this.#finish('client_gone')
+    }
     if (this.#body !== undefined) return this.#finish(this.#body.fail(error))
     decision.learn(error.status, [])
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come

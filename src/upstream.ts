@@ -8,6 +8,9 @@ import type { Clock } from './verdict.ts'
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
 
+/** Questions about tokens in flight at once on a route. */
+const PROBES = 5
+
 /** The upstream connection that carries a request. */
 export interface Connection {
   /** Answers that came whole over its present socket; 0 while the socket is fresh. */
@@ -69,16 +72,16 @@ class TrackedClient extends Client implements Connection {
 
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
-  readonly name: LaneName
+  readonly name: LaneName | 'probe'
   readonly #limit: number
   readonly #agent: EnvHttpProxyAgent
   readonly #circuit: Circuit
   #inFlight = 0
 
-  constructor (name: LaneName, { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
+  constructor (name: LaneName | 'probe', { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
     this.name = name
     this.#circuit = circuit
-    this.#limit = lanes[name]
+    this.#limit = name === 'probe' ? PROBES : lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     this.#agent = new EnvHttpProxyAgent({
@@ -97,12 +100,15 @@ export class Lane {
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
 
+  /** Whether all places are taken. */
+  get full (): boolean { return this.#inFlight >= this.#limit }
+
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
    * @throws SidecarError `lane_full`, or the last failure of an upstream that can not be connected to
    */
   enter (): () => void {
-    if (this.#inFlight >= this.#limit) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
+    if (this.full) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
     this.#circuit.enter()
     this.#inFlight++
     return () => { this.#inFlight-- }
@@ -116,6 +122,12 @@ export class Lane {
   /** An answer has begun: the upstream is there. */
   answered (): void { this.#circuit.succeeded() }
 
+  /** Makes one request of our own; the caller has entered. */
+  async request (options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
+    const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {} }
+    return await this.#agent.request(tracked)
+  }
+
   /** Ends all sockets, those with requests in flight too. */
   async close (): Promise<void> { await this.#agent.destroy() }
 }
@@ -127,6 +139,8 @@ export interface Upstream {
   /** Path at the upstream for a request target here; the query stays as it is. */
   readonly pathFor: (target: string) => string
   readonly lanes: Readonly<Record<LaneName, Lane>>
+  /** The lane in which it is asked about tokens. */
+  readonly probe: Lane
   readonly close: () => Promise<void>
 }
 
@@ -136,6 +150,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   const base = pathname.replace(/\/$/, '')
   const circuit = new Circuit(clock, config.times.connect)
   const lanes = { verified: new Lane('verified', config, circuit), unverified: new Lane('unverified', config, circuit) }
+  const probe = new Lane('probe', config, circuit)
   return {
     route,
     origin,
@@ -144,6 +159,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
       return path.startsWith('/') ? path : `/${path}`
     },
     lanes,
-    close: async () => { await Promise.all([lanes.verified.close(), lanes.unverified.close()]) }
+    probe,
+    close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }
 }

@@ -90,7 +90,7 @@ t.test('a request that is answered in time is not cut by SIGTERM', async t => {
   let finish: (() => void) | undefined
   const upstream = await startUpstream(t, (_request, response) => { finish = () => response.end('whole'); answer?.() })
   const dir = t.testdir({})
-  const { child, exit, printed } = start(t, ['--port=0', '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1` })
+  const { child, exit, printed } = start(t, ['--port=0', '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1`, CODEX_SIDECAR_PROBE: 'off' })
   const { url } = await serverInfo(dir)
   const pending = request(`${url}/v1/models`, { headers: bearer('good') })
   await arrived

@@ -164,8 +164,8 @@ t.test('a bad token gets its 401 at once, on HTTP, and nothing goes upstream', a
   t.equal(upgrades, 0)
 })
 
-t.test('a dead token: 20 upgrades, of which the upstream sees one; a 401 that does not say why is asked each time', async t => {
-  for (const [body, expected] of [[JSON.stringify(deadKey), 1], ['{"detail":"Unauthorized"}', 20]] as const) {
+t.test('a dead token: 20 upgrades, of which the upstream sees one; a 401 that does not say why has to come twice', async t => {
+  for (const [body, expected] of [[JSON.stringify(deadKey), 1], ['{"detail":"Unauthorized"}', 2]] as const) {
     const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.end(`HTTP/1.1 401 No\r\nContent-Length: ${body.length}\r\n\r\n${body}`)) })
     const { port } = await startSidecar(t, { upstream: upstream.url })
     for (let i = 0; i < 20; i++) {
