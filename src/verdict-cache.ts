@@ -61,7 +61,7 @@ export class VerdictCache {
   readonly #inactive: LRUCache<Key, InactiveEntry>
   readonly #suspicion: Suspicion
   #order = 0
-  /** No entry that is gone was good, or released, later than this: a 401 older than it may be outdated. */
+  /** No entry that was pushed out was good, and none released, later than this: a 401 older than it may be outdated. */
   #forgottenGoodAt = 0
 
   constructor (options: VerdictCacheOptions) {
@@ -70,7 +70,7 @@ export class VerdictCache {
     this.#active = new LRUCache({
       max: options.entries,
       dispose: ({ goodAt }, _key, why) => {
-        if (why !== 'set') this.#forgottenGoodAt = Math.max(this.#forgottenGoodAt, goodAt)
+        if (why === 'evict') this.#forgottenGoodAt = Math.max(this.#forgottenGoodAt, goodAt)
       }
     })
     this.#inactive = new LRUCache({ max: options.entries })
