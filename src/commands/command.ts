@@ -11,4 +11,4 @@ export interface CommandContext {
 }
 
 /** Gives the exit code, or undefined where the process goes on. */
-export type Command = (context: CommandContext) => Promise<number | undefined>
+export type Command = (context: CommandContext) => number | undefined | Promise<number | undefined>

@@ -3,7 +3,7 @@ import type { Command } from './command.ts'
 import { recipes } from './setup/lines.ts'
 
 /** Prints the lines that point a client here. Exit 2 for a client it does not know, or whose routes the configuration lacks. */
-export const setup: Command = async ({ flags, env, words: [client = ''], stdout, stderr }) => {
+export const setup: Command = ({ flags, env, words: [client = ''], stdout, stderr }) => {
   const config = loadConfig({ flags, env })
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {

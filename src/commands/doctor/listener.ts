@@ -9,13 +9,18 @@ const loopback = /^(?:127\.|::1$|localhost$)/
 const ours = (header: string | string[] | undefined): boolean => String(header).startsWith('codex-sidecar')
 
 /** Asks whoever listens on our address who it is; a request without credential goes no further than to us. */
-async function ask (origin: string, patience: number, dispatcher: Agent) {
+async function ask (origin: string, patience: number) {
+  const dispatcher = new Agent({ connect: { timeout: patience } })
   const get = async (path: string) => {
     const { statusCode: status, headers, body } = await request(`${origin}${path}`, { dispatcher, headersTimeout: patience, bodyTimeout: patience })
     return { status, headers, text: await body.text() }
   }
-  const { headers, text } = await get('/')
-  return { isOurs: ours(headers['proxy-status']), text, draining: (await get('/readyz')).status === 503 }
+  try {
+    const { headers, text } = await get('/')
+    return { isOurs: ours(headers['proxy-status']), text, draining: (await get('/readyz')).status === 503 }
+  } finally {
+    await dispatcher.destroy()
+  }
 }
 
 /** Looks at the address: is it free, ours, another sidecar's or something else's? */
@@ -26,9 +31,8 @@ export async function listenerFindings (config: Config): Promise<Finding[]> {
   const open = loopback.test(config.host) ? [] : [subject('listener.host', `host ${config.host}`).warning('everyone who reaches this address can send requests through it', 'codex-sidecar --host 127.0.0.1')]
   const other = `codex-sidecar --port ${config.port + 1}`
   const taken = (what: string): Finding => look.problem(`${what} has this port; lsof -nP -iTCP:${config.port} -sTCP:LISTEN tells its name`, other)
-  const dispatcher = new Agent({ connect: { timeout: config.times.connect } })
   try {
-    const { isOurs, text, draining } = await ask(origin, config.times.connect, dispatcher)
+    const { isOurs, text, draining } = await ask(origin, config.times.connect)
     if (!isOurs) return [taken('another program'), ...open]
     const missing = config.routes.filter(({ prefix }) => text.includes('no_route') && !text.includes(`${prefix}/`))
     if (missing.length > 0) return [look.problem(`another codex-sidecar answers here, without the route ${missing.map(({ prefix }) => `${prefix}/`).join(', ')} of this configuration`, other), ...open]
@@ -36,7 +40,5 @@ export async function listenerFindings (config: Config): Promise<Finding[]> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     return [code === 'ECONNREFUSED' ? look.note('is free: codex-sidecar does not run', 'codex-sidecar') : taken('a program that does not speak HTTP'), ...open]
-  } finally {
-    await dispatcher.destroy()
   }
 }

@@ -7,7 +7,7 @@ export interface Sqlite {
 }
 
 /** Node's own, which Node 20 does not have. */
-export const ownSqlite = (): Sqlite | undefined => (process.getBuiltinModule as (name: string) => Sqlite | undefined)('node:sqlite')
+export const ownSqlite = (): Sqlite | undefined => process.getBuiltinModule('node:sqlite') as Sqlite | undefined
 
 /** The column `json` of every row; the database is opened for reading only and closed again. */
 export function readRow ({ DatabaseSync }: Sqlite, file: string, query: string): string[] {

@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { rootCertificates } from 'node:tls'
-import { EnvHttpProxyAgent, request } from 'undici'
+import { Client, EnvHttpProxyAgent, Pool, request, type buildConnector } from 'undici'
 import type { Config } from '../../config.ts'
+import { final } from '../../upstream.ts'
 import { clockFinding } from './clock.ts'
 import { subject, type Finding } from './finding.ts'
 import { filled } from './home.ts'
@@ -13,27 +14,49 @@ type Env = Readonly<Record<string, string | undefined>>
 /** What was heard of an upstream; no credential is sent. */
 interface Heard { status: number, date: number, took: number }
 
+/** A connection that is dialled once, so that a proxy that hangs up is not dialled for ever. */
+const dialOnce = (origin: URL, { connect, ...options }: Client.Options & { connect: buildConnector.connector }): Client => new Client(origin, {
+  ...options,
+  connect: (target, callback) => {
+    connect(target, (...result) => {
+      const [error] = result
+      if (error === null) callback(...result)
+      else callback(final(error), null)
+    })
+  }
+})
+
 /** A request as the proxy's lanes make it, except that it trusts what `ca` says. */
 async function knock (url: string, { env, config, ca }: { env: Env, config: Config, ca: readonly string[] | undefined }): Promise<Heard> {
   const { http = '', https = '' } = proxiesOf(env)
   const tls = { timeout: config.times.connect, ...ca === undefined ? {} : { ca: [...ca] } }
-  const dispatcher = new EnvHttpProxyAgent({ httpProxy: http, httpsProxy: https, noProxy: config.noProxy, connect: tls, requestTls: tls, proxyTls: tls })
+  const dispatcher = new EnvHttpProxyAgent({
+    factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => dialOnce(at, o as Parameters<typeof dialOnce>[1]) }),
+    httpProxy: http,
+    httpsProxy: https,
+    noProxy: config.noProxy,
+    connect: tls,
+    requestTls: tls,
+    proxyTls: tls
+  })
   const start = performance.now()
   try {
-    // The signal is for proxies that hang up, where undici dials for ever (nodejs/undici#3897).
-    const { statusCode: status, headers } = await request(url, { method: 'HEAD', dispatcher, headersTimeout: config.times.connect, signal: AbortSignal.timeout(config.times.connect * 2) })
+    const { statusCode: status, headers } = await request(url, { method: 'HEAD', dispatcher, signal: AbortSignal.timeout(config.times.connect * 2) })
     return { status, date: Date.parse(String(headers['date'])), took: Math.round(performance.now() - start) }
   } finally {
     await dispatcher.destroy()
   }
 }
 
-/** TLS that only a CA besides Node's own makes good is someone's who reads along. */
-async function interception (url: string, env: Env, config: Config): Promise<Finding[]> {
+/**
+ * TLS that only a CA besides Node's own makes good is someone's who reads along.
+ * @param own Node's own CAs, PEM
+ */
+export async function interception (url: string, env: Env, config: Config, own: readonly string[] = rootCertificates): Promise<Finding[]> {
   const extra = config.ca ?? filled(env['NODE_EXTRA_CA_CERTS'])
   if (extra === undefined || !url.startsWith('https:')) return []
   try {
-    await knock(url, { env, config, ca: rootCertificates })
+    await knock(url, { env, config, ca: own })
     return []
   } catch {
     return [subject('upstream.interception', `TLS to ${new URL(url).host}`).note('holds only with the extra CA: a proxy of your network reads along')]
