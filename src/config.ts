@@ -137,6 +137,9 @@ function readKeySets (routes: readonly Route[], mistakes: string[]): Record<stri
   return keySets
 }
 
+/** What Kubernetes puts into CODEX_SIDECAR_PORT of every pod beside a Service named codex-sidecar: an address, no port of ours. */
+const serviceLink = /^(?:tcp|udp|sctp):\/\//
+
 /** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
 const typed = (text: string, type: string | undefined): unknown =>
   type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text
@@ -173,7 +176,7 @@ export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Confi
   for (const name of Object.keys(options)) origins.set(name, `${file}: ${NAME}`)
   for (const [name, { type, flag, env: variable }] of declared) {
     const byEnv = variable === undefined ? undefined : text(env[variable])
-    if (byEnv !== undefined) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
+    if (byEnv !== undefined && !(name === 'port' && serviceLink.test(byEnv))) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
     if (flag === undefined || !(flag in flags)) continue
     const byFlag = flags[flag]
     if (byFlag === undefined) mistakes.push(`--${flag}: needs a value`)

@@ -28,7 +28,7 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
 type TrackedOptions = Client.Options & { connect: buildConnector.connector, circuit: Circuit }
 
 /** undici dials for ever while a connect error has this code, as a proxy's has that hangs up (nodejs/undici#3897). */
-function final (error: Error): Error {
+export function final (error: Error): Error {
   return (error as NodeJS.ErrnoException).code === 'UND_ERR_SOCKET'
     ? Object.assign(new Error('the HTTP proxy hung up', { cause: error }), { code: 'UND_ERR_PRX_CONN' })
     : error

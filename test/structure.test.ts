@@ -20,6 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
   ['health'],
   ['app'],
+  ['index'],
   ['commands'],
   ['cli'],
   ['main']
