@@ -135,7 +135,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
       }
       const decision = guard({ route, raw: raw.rawHeaders, method: request.method })
       if (!(decision instanceof Promise)) return settle(decision)
-      const done = drain.track({ stop: () => {} }) // it has its own, short time
+      const done = drain.track({}) // it has its own, short time
       decision.then(settled => {
         if (!reply.raw.destroyed) return settle(drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
         settled.learn(CLIENT_GONE, []) // if it was to ask again for all, another one may

@@ -59,7 +59,7 @@ export class Prober {
     const running = this.#flights.get(ticket.key)
     if (running !== undefined) return running
     const now = clock.monotonic()
-    if (upstream.probe.full || now < (this.#next.get(ticket.key) ?? 0)) {
+    if (!upstream.probe.free || now < (this.#next.get(ticket.key) ?? 0)) {
       observer.probed(ticket, 'skipped')
       return undefined
     }

@@ -100,15 +100,15 @@ export class Lane {
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
 
-  /** Whether all places are taken. */
-  get full (): boolean { return this.#inFlight >= this.#limit }
+  /** Whether a request could go now; one that needs not be made at all should not take a circuit's trial. */
+  get free (): boolean { return this.#inFlight < this.#limit && !this.#circuit.open }
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
    * @throws SidecarError `lane_full`, or the last failure of an upstream that can not be connected to
    */
   enter (): () => void {
-    if (this.full) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
+    if (this.#inFlight >= this.#limit) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
     this.#circuit.enter()
     this.#inFlight++
     return () => { this.#inFlight-- }

@@ -220,7 +220,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
   const guard = createGuard({
     read, cache, local: [createClaimsValidator(clock)],
     remote: [
-      { validate: () => undefined },
+      { validate: credential => credential.reveal() === 'forged' ? { ...revoked, reason: 'invalid_signature', source: 'signature' } : undefined },
       { validate: async credential => { asked.push(credential.reveal()); return answers.get(credential.reveal()) } }
     ]
   })
@@ -231,6 +231,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
   for (let i = 0; i < 2; i++) {
     t.strictSame(await judge('good'), { code: undefined, lane: 'verified', source: 'probe' })
     t.strictSame(await judge('bad'), { code: 'token_rejected', lane: 'unverified', source: 'probe' })
+    t.strictSame(await judge('forged'), { code: 'invalid_signature', lane: 'unverified', source: 'signature' })
     t.strictSame(await judge('unclear'), { code: undefined, lane: 'unverified', source: undefined })
   }
   t.strictSame(asked, ['good', 'bad', 'unclear', 'unclear'], 'could not tell is not remembered')

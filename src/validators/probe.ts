@@ -41,22 +41,26 @@ const outcomes = { accepted: 'active', rejected: 'inactive', ambiguous: 'ambiguo
  * @param deadline ms for connecting, the answer and as much of its body as matters
  */
 export async function probe (upstream: Upstream, path: string, presentation: Presentation, deadline: number): Promise<ProbeAnswer> {
+  const leave = upstream.probe.enter()
   const signal = AbortSignal.timeout(deadline) // never the client's: whoever leaves must not take the answer from the others
-  let done = Promise.resolve()
-  let leave = (): void => {}
+  const { rest, ...answer } = await ask(upstream, path, presentation, signal)
+  void rest.then(leave, leave)
+  return answer
+}
+
+/** `rest` settles when nothing of the answer is left on the socket; nobody has to wait for it. */
+async function ask (upstream: Upstream, path: string, presentation: Presentation, signal: AbortSignal): Promise<ProbeAnswer & { rest: Promise<unknown> }> {
   try {
-    leave = upstream.probe.enter()
     const { statusCode: status, headers, body } = await upstream.probe.request({
       origin: upstream.origin, path: path.replace('{version}', versionOf(presentation.raw)), method: 'GET', headers: headersFor(presentation), signal
     })
     const fields = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
-    if (status !== 401) done = body.dump({ limit: READ, signal }).catch(() => {}) // its status says it all, and has no need to wait
-    const testimony = testimonyOf('probe', status, fields, status === 401 ? await read(body) : undefined)
-    return { testimony, outcome: outcomes[testimony.kind], status }
+    // Only a 401 has something to say in its body.
+    const [reason, rest] = status === 401 ? [await read(body), Promise.resolve()] : [undefined, body.dump({ limit: READ, signal })]
+    const testimony = testimonyOf('probe', status, fields, reason)
+    return { testimony, outcome: outcomes[testimony.kind], status, rest }
   } catch {
-    return { testimony: { kind: 'silent' }, outcome: 'failed' }
-  } finally {
-    void done.then(leave)
+    return { testimony: { kind: 'silent' }, outcome: 'failed', rest: Promise.resolve() }
   }
 }
 
