@@ -431,7 +431,7 @@ t.test('the upstreams', async t => {
   t.test('refuse the connection', async t => {
     const port = await freePort()
     t.match(await upstream(t, `http://[::1]:${port}`), [{ severity: 'problem', result: /\((?:ECONNREFUSED|EADDRNOTAVAIL)\)$/ }])
-    t.match(await upstream(t, `http://127.0.0.1:${port}`), [{ severity: 'problem', result: 'the connection is refused (ECONNREFUSED)', mend: `curl -v https://127.0.0.1:${port}` }])
+    t.match(await upstream(t, `http://127.0.0.1:${port}`), [{ severity: 'problem', result: 'the connection is refused (ECONNREFUSED)', mend: `curl -v http://127.0.0.1:${port}` }])
   })
   t.test('say nothing: within the handshake, after it', async t => {
     const { url } = await startRawUpstream(t, () => {})

@@ -75,7 +75,7 @@ async function upstreamFindings (url: string, env: Env, config: Config): Promise
       skew: clockFinding(host, date)
     }
   } catch (error) {
-    const { words, mend } = troubleOf(error as Error, host, config.times.connect)
+    const { words, mend } = troubleOf(error as Error, url, config.times.connect)
     return { findings: [look.problem(words, mend)] }
   }
 }
