@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Client, EnvHttpProxyAgent, Pool, type buildConnector, type Dispatcher } from 'undici'
 import type { Config } from './config.ts'
 import { SidecarError } from './errors.ts'
@@ -36,6 +37,7 @@ function final (error: Error): Error {
 class TrackedClient extends Client implements Connection {
   served = 0
   broken = false
+  #socket: Socket | undefined
 
   constructor (origin: URL, { connect, ...options }: TrackedOptions) {
     super(origin, {
@@ -45,7 +47,9 @@ class TrackedClient extends Client implements Connection {
           const [error, socket] = result
           this.served = 0
           this.broken = false
-          socket?.on('error', () => { this.broken = true }) // before undici listens
+          this.#socket = socket ?? undefined
+          // Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then.
+          socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
           if (error === null) callback(...result)
           else callback(final(error), null)
         })
