@@ -104,6 +104,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { record, decision, onEnd, onUpgrade } = this.#options
     const headers = decodeRaw(controller.rawHeaders as Buffer[])
     record.upstreamMs = performance.now() - record.startedAt
+    if (valuesOf(headers, 'upgrade').join().toLowerCase() !== 'websocket') { // RFC 6455 section 4.1: our 101 would say what the upstream's did not
+      socket.destroy()
+      return this.onResponseError(controller, new SidecarError('upstream_protocol', { detail: 'it switched to another protocol' }))
+    }
     decision.learn(status, headers)
     this.#done = true
     onEnd()
