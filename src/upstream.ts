@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Client, EnvHttpProxyAgent, Pool, type buildConnector, type Dispatcher } from 'undici'
 import { Circuit } from './circuit.ts'
 import type { Config } from './config.ts'
@@ -41,6 +42,7 @@ export function final (error: Error): Error {
 class TrackedClient extends Client implements Connection {
   served = 0
   broken = false
+  #socket: Socket | undefined
 
   constructor (origin: URL, { connect, circuit, ...options }: TrackedOptions) {
     super(origin, {
@@ -50,7 +52,9 @@ class TrackedClient extends Client implements Connection {
           const [error, socket] = result
           this.served = 0
           this.broken = false
-          socket?.on('error', () => { this.broken = true }) // before undici listens
+          this.#socket = socket ?? undefined
+          // Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then.
+          socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
           if (error === null) {
             circuit.succeeded()
             callback(...result)

@@ -236,6 +236,25 @@ t.test('a lost upstream is explained between frames, and cut within one', async 
   })
 })
 
+t.test('a WebSocket that the upstream resets is not felt by the request that goes over the same lane', async t => {
+  const sockets: Socket[] = []
+  const upstream = await startRawUpstream(t, socket => {
+    sockets.push(socket)
+    socket.once('data', () => socket.write(sockets.length === 1 ? switching : 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n'))
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url, lanes: { verified: 1, unverified: 1 } })
+  const session = new RawClient(t, port)
+  session.write(handshake())
+  await session.answer()
+  const client = new RawClient(t, port)
+  client.write('GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  await client.until(() => client.received.endsWith('one\r\n'))
+  sockets[0]?.resetAndDestroy()
+  await session.closed()
+  sockets[1]?.write('3\r\ntwo\r\n0\r\n\r\n')
+  t.match(await client.answer(), { status: 200, body: 'onetwo' })
+})
+
 t.test('a client that leaves at any stage takes the upstream’s socket with it', async t => {
   for (const leave of ['reset', 'FIN'] as const) {
     const go = ({ socket }: RawClient): void => { if (leave === 'reset') socket.resetAndDestroy(); else socket.end() }

@@ -1,5 +1,5 @@
 // CPU that a cached verdict adds to a good request: the whole guard, from the raw header list to the decision.
-// npm run bench
+// npm run bench:verdicts
 
 import { Registry } from 'prom-client'
 import t from 'tap'

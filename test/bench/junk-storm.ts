@@ -1,6 +1,6 @@
 // A storm of different tokens beside one good token: memory, and whether the good one is still answered from the cache.
 // The real guard, cache and metrics; sockets are the suite's, whose storms are smaller.
-// npm run bench
+// npm run bench:verdicts
 
 import { Registry } from 'prom-client'
 import t from 'tap'
