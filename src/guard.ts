@@ -77,8 +77,7 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
     const { credential, presentation } = about
     for (let i = from; i < remote.length; i++) {
       const answer = (remote[i] as Validator).validate(credential, presentation)
-      if (answer instanceof Promise) return answer.then(verdict => verdict === undefined ? ask(about, i + 1) : remember(about, verdict))
-      if (answer !== undefined) return remember(about, answer)
+      if (answer !== undefined) return answer.then(verdict => verdict === undefined ? ask(about, i + 1) : remember(about, verdict))
     }
     const flight = prober?.first(credential, presentation)
     return flight === undefined ? pass(about, undefined) : flight.then(verdict => decide(about, verdict))

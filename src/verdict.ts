@@ -30,9 +30,9 @@ export interface Presentation {
   readonly method?: string
 }
 
-/** One way to learn about a credential; it never throws and answers undefined when it can not tell. */
+/** One way to learn about a credential; it never throws. A promise of undefined can not tell; undefined itself has nothing to do with this request. */
 export interface Validator {
-  validate: (credential: Credential, presentation: Presentation) => Verdict | undefined | Promise<Verdict | undefined>
+  validate: (credential: Credential, presentation: Presentation) => Promise<Verdict | undefined> | undefined
 }
 
 /** A verdict is of one token in one field on one route and says nothing about another. */

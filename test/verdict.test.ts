@@ -220,7 +220,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
   const guard = createGuard({
     read, cache, local: [createClaimsValidator(clock)],
     remote: [
-      { validate: credential => credential.reveal() === 'forged' ? { ...revoked, reason: 'invalid_signature', source: 'signature' } : undefined },
+      { validate: credential => credential.reveal() === 'forged' ? Promise.resolve<Verdict>({ ...revoked, reason: 'invalid_signature', source: 'signature' }) : undefined },
       { validate: async credential => { asked.push(credential.reveal()); return answers.get(credential.reveal()) } }
     ]
   })
