@@ -1,8 +1,9 @@
 import type { Credential, CredentialReader } from './credential.ts'
 import { SidecarError } from './errors.ts'
+import { valuesOf } from './headers.ts'
 import type { Prober } from './prober.ts'
 import { testimonyOf } from './rejection.ts'
-import type { Ticket, VerdictCache } from './verdict-cache.ts'
+import type { Testimony, Ticket, VerdictCache } from './verdict-cache.ts'
 import type { Inactive, Presentation, Source, Validator, Verdict, VerdictObserver } from './verdict.ts'
 import type { LaneName } from './upstream.ts'
 
@@ -36,6 +37,14 @@ export interface GuardOptions {
 /** A request with a credential, as far as it is judged. */
 interface Case { readonly credential: Credential, readonly ticket: Ticket, readonly presentation: Presentation }
 
+/** What an answer says, given what was asked. */
+function inContext (testimony: Testimony, { raw, method }: Presentation): Testimony {
+  // Servers answer OPTIONS without looking at the credential.
+  if (testimony.kind === 'accepted' && method === 'OPTIONS') return { kind: 'silent' }
+  // Good tokens get these, and clients try a handshake many times in a row (openai/codex#39578).
+  return testimony.kind === 'ambiguous' ? { kind: 'ambiguous', handshake: valuesOf(raw, 'upgrade').length > 0 } : testimony
+}
+
 const ignore = (): boolean => false
 
 /**
@@ -50,8 +59,7 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
     learn: (status, headers, body) => {
       const testimony = testimonyOf('upstream', status, headers, body)
       const { kind } = testimony
-      // Servers answer OPTIONS without looking at the credential.
-      cache.learn(ticket, kind === 'accepted' && presentation.method === 'OPTIONS' ? { kind: 'silent' } : testimony)
+      cache.learn(ticket, inContext(testimony, presentation))
       if (kind === 'ambiguous') prober?.beside(credential, presentation)
       return kind === 'rejected'
     }

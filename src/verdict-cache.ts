@@ -9,8 +9,8 @@ import type { Active, Clock, Inactive, Key, Source, Subject, Verdict, VerdictObs
 export type Testimony =
   | { readonly kind: 'accepted', readonly source: Source }
   | { readonly kind: 'rejected', readonly verdict: Inactive }
-  /** A 401 that does not say what is wrong: no verdict. */
-  | { readonly kind: 'ambiguous' }
+  /** A 401 that does not say what is wrong: no verdict. One to a WebSocket handshake is never the second one. */
+  | { readonly kind: 'ambiguous', readonly handshake?: boolean }
   /** Any other answer, or none: says nothing. */
   | { readonly kind: 'silent' }
 
@@ -125,7 +125,7 @@ export class VerdictCache {
     }
     const good = this.#active.peek(ticket.key)
     if (ticket.order < Math.max(good?.goodAt ?? 0, this.#forgottenGoodAt)) return good?.verdict
-    return testimony.kind === 'rejected' ? this.#reject(ticket, testimony.verdict) : this.#suspect(ticket, good)
+    return testimony.kind === 'rejected' ? this.#reject(ticket, testimony.verdict) : this.#suspect(ticket, good, testimony.handshake)
   }
 
   /** Forgets what is held against a token, on every route, or against all tokens. */
@@ -171,7 +171,7 @@ export class VerdictCache {
     return verdict
   }
 
-  #suspect (ticket: Ticket, good: ActiveEntry | undefined): Inactive | undefined {
+  #suspect (ticket: Ticket, good: ActiveEntry | undefined, handshake = false): Inactive | undefined {
     const { clock, observer } = this.#options
     const { key, order } = ticket
     this.#unanswered(ticket)
@@ -181,7 +181,7 @@ export class VerdictCache {
     const second = this.#suspicion.add(key, { order, answeredAt: ++this.#order, now })
     // A token known to be good is refused for nothing less than a reason: an upstream that answers so to one request
     // in a hundred does it twice in a row soon enough.
-    return second && (good === undefined || now >= good.until) ? this.#reject(ticket, twice) : undefined
+    return second && !handshake && (good === undefined || now >= good.until) ? this.#reject(ticket, twice) : undefined
   }
 
   /** Whoever asked about a verdict that was due got no answer to it: in doubt, forward. */

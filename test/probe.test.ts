@@ -14,12 +14,15 @@ const turn: Answer = (_request, response) => { json(response, 200, { ok: true })
 const dead: Answer = (_request, response) => { json(response, 401, deadKey) }
 const unclear: Answer = (_request, response) => { json(response, 401, { detail: 'Unauthorized' }) }
 
+/** ms: long enough on a busy machine, for probes that are answered when the test says so. */
+const PATIENCE = 60_000
+
 /** An upstream that tells probes from turns, and the sidecar before it. What it does can be changed as it runs. */
 async function setUp (t: Test, does: { probe?: Answer, turn?: Answer } = {}, options: Omit<SidecarOptions, 'upstream'> = {}) {
   const now = { probe: models, turn, ...does }
   const clock = simulatedClock()
   const upstream = await startUpstream(t, (request, response) => { (request.method === 'GET' ? now.probe : now.turn)(request, response) })
-  const sidecar = await startSidecar(t, { upstream: upstream.url, clock, ...options, config: { probe: 'first-use', ...options.config } })
+  const sidecar = await startSidecar(t, { upstream: upstream.url, clock, ...options, config: { probe: 'first-use', ...options.config }, times: { probe: PATIENCE, ...options.times } })
   const ask = async (token = 'new', method: 'POST' | 'OPTIONS' | 'HEAD' = 'POST', path = '/v1/responses') => {
     const { statusCode, headers, body } = await request(`${sidecar.url}${path}`, { method, body: method === 'POST' ? '{}' : null, headers: bearer(token) })
     const text = await body.text()

@@ -126,6 +126,30 @@ t.test('two 401s without a reason count, if they are two', async t => {
   t.equal(ask('e'), 'first')
 })
 
+t.test('refused WebSocket handshakes only make a token suspect, however many', async t => {
+  const { cache, clock, look, ticket } = setUp()
+  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [] })
+  const authorization = ['Authorization', 'Bearer a']
+  for (let i = 0; i < 10; i++) (await guard({ route: openai, raw: [...authorization, 'Upgrade', 'websocket'] })).learn(401, [], Buffer.alloc(0))
+  t.strictSame([look('a'), cache.look(ticket('a')).ask], [undefined, 'beside'])
+  ;(await guard({ route: openai, raw: authorization })).learn(401, [], Buffer.alloc(0))
+  t.equal(look('a'), 'inactive', 'a request besides is a second one')
+})
+
+t.test('a false negative is a success on the same route within 60 s of a refusal', async t => {
+  const { clock, time, ticket } = setUp()
+  const registry = new Registry()
+  const { refused, succeeded } = createVerdictMetrics(registry, { entries: 2, clock })
+  const count = async () => (await registry.getSingleMetric('codex_sidecar_false_negatives_total')?.get())?.values[0]?.value ?? 0
+  for (const [ms, token, expected] of [[60_000, 'a', 1], [60_001, 'b', 1]] as const) {
+    refused(ticket(token))
+    time.now += ms
+    succeeded(ticket(token, chatgpt))
+    succeeded(ticket(token))
+    t.equal(await count(), expected)
+  }
+})
+
 t.test('a 401 to a request that began before a release is not held against the token', async t => {
   const { cache, ticket, look } = setUp()
   const [slow, other] = [ticket('a'), ticket('b')]
