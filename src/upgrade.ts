@@ -33,15 +33,26 @@ export function checkHandshake ({ method, headers, rawHeaders }: IncomingMessage
  */
 export function acceptUpgrades (app: FastifyInstance) {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>()
-  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    socket.on('error', () => {}) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
-    upgrades.set(request, { socket, head })
+  const latest = new WeakMap<Socket, ServerResponse>()
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+    app.server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => { latest.set(socket, response) })
+  }
+  const begin = (request: IncomingMessage, socket: Socket): void => {
+    if (socket.destroyed) return
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false // Node's parser has let go of the connection
     response.assignSocket(socket)
     response.once('finish', () => { socket.destroySoon() })
     socket.on('drain', () => response.emit('drain'))
     app.routing(request, response)
+  }
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.on('error', () => {}) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
+    upgrades.set(request, { socket, head })
+    // Answers go out in the order of their requests (RFC 9112 section 9.3.2), so one sent before this one is waited for.
+    const before = latest.get(socket)
+    if (before === undefined || before.closed) begin(request, socket)
+    else before.once('close', () => { begin(request, socket) })
   })
   return {
     /** The upgrade that a request asks for, if it does. */
