@@ -15,6 +15,7 @@ import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { trackPipelines } from './pipeline.ts'
 import type { RequestRecord } from './record.ts'
 import { createSwitch } from './switching-protocols.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
@@ -66,7 +67,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   const bare = answerBareErrors(app, config, log)
-  const upgrades = acceptUpgrades(app)
+  const upgrades = acceptUpgrades(app, trackPipelines(app.server))
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {

@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['credential'],
   ['verdict'],
   ['validators/claims', 'verdict-cache', 'upstream', 'failure', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'access-log', 'upload', 'drain', 'tunnel', 'upgrade'],
+  ['error-handler', 'response-body', 'record', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade'],
   ['switching-protocols'],
   ['metrics'],
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],

@@ -179,7 +179,7 @@ t.test('a dead token: 20 upgrades, of which the upstream sees one; a 401 that do
 
 t.test('a handshake right behind a request waits for its answer', async t => {
   const upstream = await startRawUpstream(t, socket => {
-    socket.on('data', chunk => socket.write(chunk.includes('Upgrade') ? Buffer.concat([Buffer.from(switching), textFrame('hi')]) : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+    socket.on('data', chunk => socket.write(/upgrade/i.test(String(chunk)) ? Buffer.concat([Buffer.from(switching), textFrame('hi')]) : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
   })
   const { port, line } = await startSidecar(t, { upstream: upstream.url })
   const get = 'GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n'
@@ -188,11 +188,6 @@ t.test('a handshake right behind a request waits for its answer', async t => {
   for (let i = 0; i < 2; i++) t.match(await client.answer(), { status: 200, body: 'ok' })
   t.equal((await client.answer()).status, 101)
   await client.until(() => client.received.includes('hi'))
-  const leaver = new RawClient(t, port)
-  leaver.write(get.replace('models', 'left') + handshake())
-  leaver.socket.once('connect', () => leaver.socket.resetAndDestroy())
-  await leaver.closed()
-  client.write(handshake()) // frames now, of no meaning
   client.socket.destroy()
   t.match(await line(({ status }) => status === 101), { ending: 'client_gone' })
 })
