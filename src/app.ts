@@ -16,6 +16,7 @@ import { createGuard, type Decision, type Guard } from './guard.ts'
 import { createLoop } from './loop.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { trackPipelines } from './pipeline.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createSwitch } from './switching-protocols.ts'
@@ -78,7 +79,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   })
   app.server.maxConnections = limits.connections
   const bare = answerBareErrors(app, config, log)
-  const upgrades = acceptUpgrades(app)
+  const upgrades = acceptUpgrades(app, trackPipelines(app.server))
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { SidecarError } from './errors.ts'
 import { valuesOf } from './headers.ts'
+import type { Pipelines } from './pipeline.ts'
 
 /** What an upgrade brings besides its request. */
 export interface Upgrade {
@@ -31,17 +32,20 @@ export function checkHandshake ({ method, headers, rawHeaders }: IncomingMessage
  * Sends upgrade requests through the same hooks as all others, so that the same guard judges them, the same error
  * handler answers and the same log line is written. Until a tunnel takes the socket, the answer is plain HTTP.
  */
-export function acceptUpgrades (app: FastifyInstance) {
+export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>()
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => {}) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
     upgrades.set(request, { socket, head })
-    const response = new ServerResponse(request)
-    response.shouldKeepAlive = false // Node's parser has let go of the connection
-    response.assignSocket(socket)
-    response.once('finish', () => { socket.destroySoon() })
-    socket.on('drain', () => response.emit('drain'))
-    app.routing(request, response)
+    // Pipelined behind a request, its answer comes after that one's, which still has the socket.
+    pipelines.after(socket, () => {
+      const response = new ServerResponse(request)
+      response.shouldKeepAlive = false // Node's parser has let go of the connection
+      response.assignSocket(socket)
+      response.once('finish', () => { socket.destroySoon() })
+      socket.on('drain', () => response.emit('drain'))
+      app.routing(request, response)
+    })
   })
   return {
     /** The upgrade that a request asks for, if it does. */

@@ -273,3 +273,26 @@ t.test('a client that leaves takes its upstream request with it', async t => {
     t.equal((await line(({ path }) => path === '/v1/models'))['ending'], 'client_gone')
   })
 })
+
+t.test('a client that leaves takes all its pipelined requests with it, not only the first', async t => {
+  const gone: Promise<unknown>[] = []
+  let arrived: (() => void) | undefined
+  const all = new Promise<void>(resolve => { arrived = resolve })
+  const upstream = await startRawUpstream(t, socket => {
+    gone.push(new Promise(resolve => socket.once('close', resolve)))
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+      if (gone.length === 3) arrived?.()
+    })
+  })
+  const { port, url, lines, line } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  for (const name of ['a', 'b', 'c']) client.write(`GET /v1/${name} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n`)
+  client.write('GET /v1/socket HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+  await all
+  client.socket.resetAndDestroy()
+  await Promise.all(gone)
+  for (const name of ['a', 'b', 'c']) t.match(await line(({ path }) => path === `/v1/${name}`), { ending: 'client_gone' })
+  t.match(await (await request(`${url}/metrics`)).body.text(), 'codex_sidecar_lane_in_flight{route="/v1",lane="unverified"} 0\n', 'and their places are free')
+  t.notOk(lines.some(({ path }) => path === '/v1/socket'), 'the handshake behind them is not begun')
+})

@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['credential'],
   ['verdict'],
   ['validators', 'jwks', 'suspicion', 'verdict-cache', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'loop', 'verdict-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'upgrade', 'prober'],
+  ['error-handler', 'response-body', 'record', 'loop', 'verdict-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],
   ['metrics'],
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
