@@ -11,7 +11,7 @@ export async function bothWays (t: Test, options: ProviderOptions = {}) {
   const behind = await startProvider(t, options)
   const sidecar = await startSidecar(t, { upstream: behind.url, config: { probe: 'first-use' } })
   let requests = 0
-  sidecar.app.server.on('request', () => requests++)
+  sidecar.app.server.on('request', () => requests++).on('upgrade', () => requests++)
   return {
     straight: { name: 'straight', url: straight.url, upstream: straight, get requests () { return straight.seen.length } },
     sidecar: { name: 'sidecar', url: sidecar.url, upstream: behind, get requests () { return requests } }

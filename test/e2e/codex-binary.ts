@@ -5,7 +5,9 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { jwt } from '../fixtures/token.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
+import { ACCOUNT, type Chatgpt } from './chatgpt.ts'
 
 const VERSION = '0.169.0'
 const cache = join(import.meta.dirname, '..', '..', '.cache')
@@ -41,10 +43,24 @@ export interface CodexRun {
   outside: number
 }
 
+/** A login of the built-in provider: an API key, or a made-up ChatGPT session. */
+export type Login = { apiKey: string } | { accessToken: string, chatgpt: Chatgpt }
+
+export interface CodexOptions {
+  baseUrl: string
+  /** Key of a provider of one's own, which speaks HTTP only; or else a login, with which Codex speaks WebSocket first. */
+  as: { key: string } | Login
+}
+
+/** The built-in provider, pointed elsewhere, or one of one's own. */
+const provider = ({ baseUrl, as }: CodexOptions): [top: string, table: string] => 'key' in as
+  ? ['model_provider = "x"', `[model_providers.x]\nname = "x"\nbase_url = ${JSON.stringify(baseUrl)}\nenv_key = "X_KEY"\nwire_api = "responses"`]
+  : [`openai_base_url = ${JSON.stringify(baseUrl)}\ncli_auth_credentials_store = "file"`, '']
+
 /** Everything that would call home is off. */
-const config = (baseUrl: string): string => `
+const config = ([top, table]: [string, string]): string => `
 model = "stand-in"
-model_provider = "x"
+${top}
 check_for_update_on_startup = false
 
 [analytics]
@@ -56,23 +72,35 @@ metrics_exporter = "none"
 [features]
 plugins = false
 
-[model_providers.x]
-name = "x"
-base_url = ${JSON.stringify(baseUrl)}
-env_key = "X_KEY"
-wire_api = "responses"
+${table}
 `
 
+/** What `codex login` leaves in auth.json. */
+const auth = (login: Login): object => 'apiKey' in login
+  ? { auth_mode: 'apikey', OPENAI_API_KEY: login.apiKey }
+  : {
+      auth_mode: 'chatgpt',
+      OPENAI_API_KEY: null,
+      tokens: { id_token: jwt({}, ACCOUNT), access_token: login.accessToken, refresh_token: 'made-up', account_id: ACCOUNT },
+      last_refresh: new Date().toISOString()
+    }
+
 /** One `codex exec` turn with a home and a working folder of its own. */
-export async function runCodex (t: Test, { baseUrl, key }: { baseUrl: string, key: string }): Promise<CodexRun> {
+export async function runCodex (t: Test, options: CodexOptions): Promise<CodexRun> {
+  const { as } = options
   const folder = await mkdtemp(join(tmpdir(), 'codex-e2e-'))
   t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const [codexHome, work] = [join(folder, 'home'), join(folder, 'work')]
   await mkdir(codexHome)
   await mkdir(work)
-  await writeFile(join(codexHome, 'config.toml'), config(baseUrl))
+  await writeFile(join(codexHome, 'config.toml'), config(provider(options)))
+  if (!('key' in as)) await writeFile(join(codexHome, 'auth.json'), JSON.stringify(auth(as)))
+  const chatgpt = 'chatgpt' in as ? as.chatgpt : undefined
+  const ca = join(folder, 'ca.pem')
+  if (chatgpt !== undefined) await writeFile(ca, chatgpt.ca)
   // Whatever is still meant for the network ends here and is counted.
   const trap = await startRawUpstream(t, socket => socket.destroy())
+  const proxy = chatgpt?.proxy ?? trap.url
 
   const started = performance.now()
   const child = spawn(command, ['exec', '--skip-git-repo-check', '--color', 'never', '-C', work, 'Say hello'], {
@@ -83,10 +111,11 @@ export async function runCodex (t: Test, { baseUrl, key }: { baseUrl: string, ke
       PATH: process.env['PATH'],
       HOME: codexHome,
       CODEX_HOME: codexHome,
-      X_KEY: key,
-      HTTP_PROXY: trap.url,
-      HTTPS_PROXY: trap.url,
-      ALL_PROXY: trap.url,
+      ...('key' in as ? { X_KEY: as.key } : undefined),
+      ...(chatgpt === undefined ? undefined : { CODEX_CA_CERTIFICATE: ca, CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${chatgpt.tokens}/oauth/token` }),
+      HTTP_PROXY: proxy,
+      HTTPS_PROXY: proxy,
+      ALL_PROXY: proxy,
       NO_PROXY: '127.0.0.1'
     }
   })
@@ -98,5 +127,5 @@ export async function runCodex (t: Test, { baseUrl, key }: { baseUrl: string, ke
   const [exitCode] = await once(child, 'close') as [number | null]
   const ms = Math.round(performance.now() - started)
   const errors = [...new Set(stderr.split('\n').filter(line => line.startsWith('ERROR: ')).map(line => line.slice(7)))]
-  return { exitCode, ms, stdout, stderr, errors, outside: trap.connections }
+  return { exitCode, ms, stdout, stderr, errors, outside: trap.connections + (chatgpt?.strangers ?? 0) }
 }

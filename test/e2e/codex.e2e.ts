@@ -12,7 +12,7 @@ const last = (lines: string[]): string => lines.at(-1) ?? ''
 /** One turn on one way, measured and noted. */
 async function turn (t: Test, what: string, way: Way, key: string): Promise<CodexRun & { sent: number, saw: number }> {
   const before = { requests: way.requests, seen: way.upstream.seen.length }
-  const run = await runCodex(t, { baseUrl: `${way.url}/v1`, key })
+  const run = await runCodex(t, { baseUrl: `${way.url}/v1`, as: { key } })
   const sent = way.requests - before.requests
   const saw = way.upstream.seen.length - before.seen
   table.add(what, way.name, sent, saw, run.ms, run.exitCode ?? 'killed', run.exitCode === 0 ? run.stdout.trim() : last(run.errors))
