@@ -106,7 +106,7 @@ const forSdk = ({ behaviour: { body, early, origin, name }, expected }: Cell): b
   origin === undefined && early === undefined && !/gzip|closes|continue|stale/.test(name) && (body === undefined || Number(expected.slice(0, 3)) >= 400)
 
 /** How a call of an SDK ended, in words that the table's can be turned into. */
-const ended = (error: ApiError): string => error.status !== undefined ? `error ${error.status}` : /APIError$/.test(error.constructor.name) ? 'explained' : 'cut'
+const ended = (error: ApiError): string => error.status !== undefined ? `error ${error.status}` : error.constructor.name.endsWith('APIError') ? 'explained' : 'cut'
 const forCaller = ({ expected, kind }: Cell): string[] => {
   const status = Number(expected.slice(0, 3))
   if (status >= 300) return [`error ${status}`]
@@ -128,7 +128,7 @@ const sdk = (name: string, random: Random, call: (behaviour: Behaviour, stream: 
   }
 })
 
-const drain = async (stream: AsyncIterable<unknown>): Promise<void> => { for await (const event of stream) void event }
+const drain = async (stream: AsyncIterable<unknown>): Promise<void> => { for await (const _ of stream) { /* only its end counts */ } }
 
 const openai = (url: string, random: Random): Client => sdk('openai SDK', random, async ({ name }, stream, apiKey) => {
   const client = new OpenAI({ apiKey, baseURL: `${url}/v1/${name}`, maxRetries: 0 })
