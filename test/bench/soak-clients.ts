@@ -128,7 +128,10 @@ const sdk = (name: string, random: Random, call: (behaviour: Behaviour, stream: 
   }
 })
 
-const drain = async (stream: AsyncIterable<unknown>): Promise<void> => { for await (const _ of stream) { /* only its end counts */ } }
+const drain = async (stream: AsyncIterable<unknown>): Promise<void> => {
+  const events = stream[Symbol.asyncIterator]()
+  while ((await events.next()).done !== true) { /* only its end counts */ }
+}
 
 const openai = (url: string, random: Random): Client => sdk('openai SDK', random, async ({ name }, stream, apiKey) => {
   const client = new OpenAI({ apiKey, baseURL: `${url}/v1/${name}`, maxRetries: 0 })
