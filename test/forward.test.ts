@@ -296,3 +296,12 @@ t.test('a client that leaves takes all its pipelined requests with it, not only 
   t.match(await (await request(`${url}/metrics`)).body.text(), 'codex_sidecar_lane_in_flight{route="/v1",lane="unverified"} 0\n', 'and their places are free')
   t.notOk(lines.some(({ path }) => path === '/v1/socket'), 'the handshake behind them is not begun')
 })
+
+t.test('interim answers are passed on, but not for ever', async t => {
+  const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(200))) })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  client.write(get('/v1/models'))
+  for (let i = 0; i < 100; i++) t.equal((await client.answer()).status, 102)
+  t.match(await client.answer(), { status: 502, body: /"code":"upstream_protocol".*interim/ })
+})

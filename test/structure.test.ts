@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { configFlags, loadConfig } from '../src/config.ts'
 import { codes } from '../src/errors.ts'
+import { matrixTable } from './fixtures/matrix.ts'
 import { answersTable, optionsTable } from './fixtures/readme-tables.ts'
 
 const root = new URL('../', import.meta.url)
@@ -55,6 +56,7 @@ t.test('README says what the program does', async t => {
   const readme = read('README.md')
   t.ok(readme.includes(optionsTable()), 'the options table is the schema; npm run readme writes it anew')
   t.ok(readme.includes(answersTable()), 'the answers table is the list of codes; npm run readme writes it anew')
+  t.ok(readme.includes(matrixTable()), 'the matrix is the table of the tests; npm run readme writes it anew')
   for (const flag of configFlags) t.ok(readme.includes(`--${flag}`), `--${flag}`)
   t.ok(codes.every(({ code }) => readme.includes(`\`${code}\``)))
   t.ok(loadConfig().routes.every(({ prefix }) => readme.includes(prefix)))

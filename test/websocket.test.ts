@@ -133,7 +133,8 @@ t.test('a refusal of the upstream is relayed as the HTTP answer it was', async t
     ['200', socket => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok') }, 200, /^ok$/],
     ['200 with a body larger than a socket’s buffer', socket => { socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n${'y'.repeat(3_000_000)}`) }, 200, /^y{3000000}$/],
     ['garbage', socket => { socket.write('garbage\r\n\r\n') }, 502, /upstream_protocol/],
-    ['a 101 to another protocol', socket => { socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n') }, 502, /"code":"upstream_/],
+    ['a 101 to another protocol', socket => { socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n') }, 502, /"code":"upstream_protocol"/],
+    ['a 101 to no protocol', socket => { socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n') }, 502, /"code":"upstream_/],
     ['a reset', socket => { socket.resetAndDestroy() }, 502, /upstream_reset/],
     ['a hang', () => {}, 504, /upstream_timeout/]
   ]

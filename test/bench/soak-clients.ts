@@ -106,7 +106,7 @@ const forSdk = ({ behaviour: { body, early, origin, name }, expected }: Cell): b
   origin === undefined && early === undefined && !/gzip|closes|continue|stale/.test(name) && (body === undefined || Number(expected.slice(0, 3)) >= 400)
 
 /** How a call of an SDK ended, in words that the table's can be turned into. */
-const ended = (error: ApiError): string => error.status !== undefined ? `error ${error.status}` : error.constructor.name.endsWith("APIError") ? 'explained' : 'cut'
+const ended = (error: ApiError): string => error.status !== undefined ? `error ${error.status}` : error.constructor.name.endsWith('APIError') ? 'explained' : 'cut'
 const forCaller = ({ expected, kind }: Cell): string[] => {
   const status = Number(expected.slice(0, 3))
   if (status >= 300) return [`error ${status}`]
@@ -130,7 +130,7 @@ const sdk = (name: string, random: Random, call: (behaviour: Behaviour, stream: 
 
 const drain = async (stream: AsyncIterable<unknown>): Promise<void> => {
   const events = stream[Symbol.asyncIterator]()
-  while ((await events.next()).done !== true) { /* what they say does not matter here */ }
+  while ((await events.next()).done !== true) { /* only its end counts */ }
 }
 
 const openai = (url: string, random: Random): Client => sdk('openai SDK', random, async ({ name }, stream, apiKey) => {
