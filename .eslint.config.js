@@ -11,6 +11,7 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/no-empty-function': 'off',
       '@typescript-eslint/non-nullable-type-assertion-style': 'off', // a cast is seen, a ! is overlooked
+      '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true, argsIgnorePattern: '^_' }],
       eqeqeq: 'error'
     }
   },

@@ -27,7 +27,8 @@ COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
 USER node
 EXPOSE 7257
-# The port comes from the environment only: set it there, not in a configuration file, so that this finds it.
+# The port comes from the environment only: set it there, not in a configuration file, so that this finds it. What a
+# Kubernetes Service named codex-sidecar puts into that variable (tcp://...) is no port, neither here nor for the program.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.CODEX_SIDECAR_PORT || 7257}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${parseInt(process.env.CODEX_SIDECAR_PORT) || 7257}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "dist/main.js"]

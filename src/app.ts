@@ -16,16 +16,21 @@ import { createGuard, type Decision, type Guard } from './guard.ts'
 import { createLoop } from './loop.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
+import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createSwitch } from './switching-protocols.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
+import { createSignatureValidator } from './validators/signature.ts'
 import { VerdictCache } from './verdict-cache.ts'
 import { systemClock, type Clock, type Validator } from './verdict.ts'
 
-/** ms that others are answered from a verdict that is due, while one request asks again. */
-const ASKING = 3_000
+/** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
+const ASKING = 2_000
+
+/** nginx's status for a request whose client has left. */
+const CLIENT_GONE = 499
 
 export interface AppOptions {
   config: Config
@@ -39,12 +44,16 @@ export interface AppOptions {
 export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
-  const cache = new VerdictCache({ entries: limits.verdicts, active: times.active, inactive: times.inactive, inactiveMax: times.inactiveMax, asking: ASKING, clock })
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote })
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
-  const loop = createLoop()
   const tunnels = createSwitch(config, drain)
-  const metrics = createMetrics({ upstreams, cache, tunnels })
+  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock })
+  const { observer } = metrics
+  const { active, inactive, inactiveMax } = times
+  const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
+  const prober = new Prober({ config, upstreams, cache, clock, observer })
+  const signature = createSignatureValidator(config, clock)
+  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const loop = createLoop()
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -95,7 +104,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  registerHealth(app, { config, drain, metrics })
+  app.decorate('verdicts', cache)
+  registerHealth(app, { config, drain, metrics, verdicts: cache })
+  app.addHook('onClose', signature.close)
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
     mount(app, { upstream, guard, forward, drain, upgrades })
@@ -108,7 +119,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
   const { route } = upstream
   app.register((scope, _options, done) => {
     scope.decorateRequest('decision')
-    scope.addHook('onRequest', (request, _reply, next) => {
+    scope.addHook('onRequest', (request, reply, next) => {
       const { raw, record } = request
       record.route = route.prefix
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
@@ -122,9 +133,14 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
         if (refusal === undefined) record.lane = lane
         next(refusal)
       }
-      const decision = guard({ route, raw: raw.rawHeaders })
-      if (decision instanceof Promise) decision.then(settle, next)
-      else settle(decision)
+      const decision = guard({ route, raw: raw.rawHeaders, method: request.method })
+      if (!(decision instanceof Promise)) return settle(decision)
+      const done = drain.track({}) // it has its own, short time
+      decision.then(settled => {
+        if (!reply.raw.destroyed) return settle(drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
+        settled.learn(CLIENT_GONE, []) // if it was to ask again for all, another one may
+        reply.hijack()
+      }).catch(next).finally(done)
     })
     scope.removeAllContentTypeParsers()
     scope.register(httpProxy, {
@@ -141,4 +157,5 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
 
 declare module 'fastify' {
   interface FastifyRequest { decision: Decision }
+  interface FastifyInstance { readonly verdicts: VerdictCache }
 }

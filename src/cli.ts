@@ -1,22 +1,38 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { check } from './commands/check.ts'
 import type { Command, CommandContext } from './commands/command.ts'
-import { demo } from './commands/demo.ts'
-import { serve } from './commands/serve.ts'
-import { ConfigError } from './config.ts'
 
-const commands: Readonly<Record<string, Command>> = { run: serve, check, demo }
+interface Entry {
+  /** Loads the command: none waits for what only another one needs. */
+  readonly load: () => Promise<Command>
+  /** Words that may stand after its name. */
+  readonly words: number
+}
+
+const commands: Readonly<Record<string, Entry>> = {
+  run: { load: async () => (await import('./commands/serve.ts')).serve, words: 0 },
+  check: { load: async () => (await import('./commands/check.ts')).check, words: 0 },
+  doctor: { load: async () => (await import('./commands/doctor.ts')).doctor, words: 0 },
+  setup: { load: async () => (await import('./commands/setup.ts')).setup, words: 1 },
+  demo: { load: async () => (await import('./commands/demo.ts')).demo, words: 0 }
+}
+
+/** Flags that stand alone; every other one takes a value. */
+const switches = new Set(['json', 'probe'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
   codex-sidecar [run]          listen (default 127.0.0.1:7257) until a signal ends it
   codex-sidecar check          judge the token on standard input; exit 0 active, 1 inactive, 2 could not tell
+  codex-sidecar doctor         look for what is wrong: address, clients, logins, network; exit 1 where something is
+  codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, openai, anthropic
   codex-sidecar demo           show what it does, without any network
   codex-sidecar --help | --version
 
   --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE
   check: --route PREFIX        the route to judge for (default: the one that fits the token)
+         --probe               ask the upstream too
+  doctor: --json               the report for programs
 
 All options: README.md
 `
@@ -24,7 +40,7 @@ All options: README.md
 const version = (): string =>
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
-/** Flags by name; every one takes a value, and what is wrong with them is for the configuration to report. */
+/** Flags by name; what is wrong with them is for the configuration to report. */
 function parse (args: readonly string[]) {
   const { tokens } = parseArgs({ args: [...args], strict: false, allowPositionals: true, tokens: true })
   const flags: Record<string, string | undefined> = {}
@@ -32,8 +48,9 @@ function parse (args: readonly string[]) {
   let open: string | undefined
   for (const token of tokens) {
     if (token.kind === 'option') {
-      flags[token.name] = token.value
-      open = token.value === undefined ? token.name : undefined
+      const value = token.value ?? (switches.has(token.name) ? 'true' : undefined)
+      flags[token.name] = value
+      open = value === undefined ? token.name : undefined
     } else if (token.kind === 'positional') {
       if (open === undefined) words.push(token.value)
       else flags[open] = token.value
@@ -47,23 +64,25 @@ function parse (args: readonly string[]) {
  * Runs a command line. Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.
  * @returns the exit code, or undefined where the process goes on
  */
-export async function run (args: readonly string[], context: Omit<CommandContext, 'flags'>): Promise<number | undefined> {
-  const { flags, words: [name = 'run', ...more] } = parse(args)
+export async function run (args: readonly string[], context: Omit<CommandContext, 'flags' | 'words'>): Promise<number | undefined> {
+  const { flags, words: [name = 'run', ...words] } = parse(args)
   const { stdout, stderr } = context
   const wanted = 'help' in flags || 'h' in flags || name === 'help' ? help : 'version' in flags || name === 'version' ? `${version()}\n` : undefined
   if (wanted !== undefined) {
     stdout.write(wanted)
     return 0
   }
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command === undefined || more.length > 0) {
-    stderr.write(`codex-sidecar: unknown ${command === undefined ? `command ${JSON.stringify(name)}` : `word ${JSON.stringify(more[0])}`}; see codex-sidecar --help\n`)
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (entry === undefined || words.length > entry.words) {
+    stderr.write(`codex-sidecar: unknown ${entry === undefined ? `command ${JSON.stringify(name)}` : `word ${JSON.stringify(words[entry.words])}`}; see codex-sidecar --help\n`)
     return 2
   }
   try {
-    return await command({ ...context, flags })
+    const command = await entry.load()
+    return await command({ ...context, flags, words })
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+    // By its name: its class would load the whole configuration for a --help.
+    if (!(error instanceof Error) || error.name !== 'ConfigError') throw error
     stderr.write(`codex-sidecar: ${error.message}\n`)
     return 2
   }

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
 import { Ajv, type ErrorObject } from 'ajv'
+import { createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
 
@@ -10,6 +11,8 @@ export type Config = Readonly<Omit<Options, 'routes'>> & {
   readonly routes: readonly Route[]
   /** CAs to trust at the upstreams, PEM; Node's own where undefined. */
   readonly ca: readonly string[] | undefined
+  /** Contents of the key sets that are files, by their names. */
+  readonly keySets: Readonly<Record<string, JSONWebKeySet>>
   /** Hosts that no HTTP proxy stands before, in the form of NO_PROXY. */
   readonly noProxy: string
 }
@@ -31,13 +34,14 @@ export interface ConfigSources {
   env?: Readonly<Record<string, string | undefined>>
 }
 
-interface Declared { type?: string, flag?: string, env?: string, unit?: string, enum?: string[], minimum?: number, maximum?: number }
+interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: string[], minimum?: number, maximum?: number }
 const declared = Object.entries(optionsSchema.properties as Record<string, Declared>)
 
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
 
 const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false })
+ajv.addFormat('key-set', (text: string) => !/^https?:/.test(text) || tryUrl(text) !== null)
 ajv.addFormat('upstream', (text: string) => {
   const url = tryUrl(text)
   return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
@@ -50,8 +54,8 @@ function tryUrl (text: string): URL | null {
 
 /** What an option allows, in words. */
 function allowed ({ keyword, parentSchema }: ErrorObject): string {
-  const { type, minimum, maximum, unit, enum: values } = parentSchema as Declared
-  if (keyword === 'format') return 'an http or https URL without user, query or fragment'
+  const { type, format, minimum, maximum, unit, enum: values } = parentSchema as Declared
+  if (keyword === 'format') return format === 'key-set' ? 'an http or https URL, or a file' : 'an http or https URL without user, query or fragment'
   if (values !== undefined) return `one of ${values.join(', ')}`
   if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
   return keyword === 'pattern' ? 'a path that starts with /' : type === 'string' ? 'a text that is not empty' : `an ${type} that is not empty`
@@ -116,6 +120,26 @@ function readCertificates (file: string, env: ConfigSources['env'], mistakes: st
   return [...rootCertificates, ...texts]
 }
 
+/** The key sets that routes name as files; those at URLs are fetched when they are needed. */
+function readKeySets (routes: readonly Route[], mistakes: string[]): Record<string, JSONWebKeySet> {
+  const keySets: Record<string, JSONWebKeySet> = {}
+  for (const { jwks: { source } = { source: 'https:' } } of routes) {
+    if (/^https?:/.test(source)) continue
+    try {
+      const content = JSON.parse(readFileSync(source, 'utf8')) as JSONWebKeySet
+      createLocalJWKSet(content)
+      keySets[source] = content
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException
+      mistakes.push(`${source}: ${/^E[A-Z]+$/.test(code) ? `cannot be read (${code})` : 'holds no JSON Web Key Set'}`)
+    }
+  }
+  return keySets
+}
+
+/** What Kubernetes puts into CODEX_SIDECAR_PORT of every pod beside a Service named codex-sidecar: an address, no port of ours. */
+const serviceLink = /^(?:tcp|udp|sctp):\/\//
+
 /** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
 const typed = (text: string, type: string | undefined): unknown =>
   type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text
@@ -152,7 +176,7 @@ export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Confi
   for (const name of Object.keys(options)) origins.set(name, `${file}: ${NAME}`)
   for (const [name, { type, flag, env: variable }] of declared) {
     const byEnv = variable === undefined ? undefined : text(env[variable])
-    if (byEnv !== undefined) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
+    if (byEnv !== undefined && !(name === 'port' && serviceLink.test(byEnv))) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
     if (flag === undefined || !(flag in flags)) continue
     const byFlag = flags[flag]
     if (byFlag === undefined) mistakes.push(`--${flag}: needs a value`)
@@ -163,6 +187,7 @@ export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Confi
   }
   const routes = settleRoutes(options, mistakes)
   const ca = options.caFile === undefined ? undefined : readCertificates(options.caFile, env, mistakes)
+  const keySets = readKeySets(routes, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return { ...options, routes, ca, noProxy: noProxy(env) }
+  return { ...options, routes, ca, keySets, noProxy: noProxy(env) }
 }

@@ -1,7 +1,7 @@
 /** Something under way that a shutdown has to do with. */
 export interface Running {
   /** Ends it; its grace is over. */
-  stop: () => void
+  stop?: () => void
   /** Told when the grace begins. */
   drain?: () => void
 }
@@ -33,7 +33,7 @@ export class Drain {
     if (this.#running.size === 0) return
     const idle = new Promise<void>(resolve => { this.#idle = resolve })
     for (const running of this.#running) running.drain?.()
-    const timer = setTimeout(() => { for (const { stop } of this.#running) stop() }, grace)
+    const timer = setTimeout(() => { for (const { stop } of this.#running) stop?.() }, grace)
     await idle
     clearTimeout(timer)
   }

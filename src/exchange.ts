@@ -32,6 +32,9 @@ export interface ExchangeOptions {
   onEnd: () => void
 }
 
+/** Interim answers to one request; more are no information but a flood, whose bytes nothing else bounds. */
+const INTERIM = 100
+
 const printable = /^[\t\x20-\x7e\x80-\xff]*$/
 const eventStream = /^text\/event-stream\s*(?:;|$)/i
 
@@ -47,6 +50,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #stop: SidecarError | undefined
   #answered = false
   #replayed = false
+  #interim = 0
   #done = false
 
   constructor (options: ExchangeOptions) {
@@ -85,7 +89,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart (controller: Dispatcher.DispatchController, status: number, parsed: Record<string, string | string[] | undefined>, reason = ''): void {
     const { response, record, upload, decision } = this.#options
-    if (status < 200) return this.#inform(status, parsed['link'])
+    if (status < 200) return this.#inform(controller, status, parsed['link'])
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
     const headers = endToEnd(decodeRaw(controller.rawHeaders as Buffer[]))
@@ -103,6 +107,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { record, decision, onEnd, onUpgrade } = this.#options
     const headers = decodeRaw(controller.rawHeaders as Buffer[])
     record.upstreamMs = performance.now() - record.startedAt
+    if (valuesOf(headers, 'upgrade').join().toLowerCase() !== 'websocket') { // RFC 6455 section 4.1: our 101 would say what the upstream's did not
+      socket.destroy()
+      return this.onResponseError(controller, new SidecarError('upstream_protocol', { detail: 'it switched to another protocol' }))
+    }
     decision.learn(status, headers)
     this.#done = true
     onEnd()
@@ -128,7 +136,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const error = thrown instanceof SidecarError ? thrown : explain(thrown)
     record.error = thrown
-    if (response.destroyed) return this.#finish('client_gone')
+    if (response.destroyed) {
+      decision.learn(error.status, []) // nobody waits for what this request might have taught
+      return this.#finish('client_gone')
+    }
     if (this.#body !== undefined) return this.#finish(this.#body.fail(error))
     decision.learn(error.status, [])
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
@@ -156,9 +167,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Interim answers (RFC 9110 section 15.2): Node can send these two. */
-  #inform (status: number, link: string | string[] | undefined): void {
+  #inform (controller: Dispatcher.DispatchController, status: number, link: string | string[] | undefined): void {
     const { response } = this.#options
-    if (status === 103 && link !== undefined) response.writeEarlyHints({ link })
+    if (++this.#interim > INTERIM) controller.abort(new SidecarError('upstream_protocol', { detail: 'its interim answers do not end' }))
+    else if (status === 103 && link !== undefined) response.writeEarlyHints({ link })
     else if (status === 102) response.writeProcessing()
   }
 

@@ -1,8 +1,9 @@
 import type { Credential, CredentialReader } from './credential.ts'
 import { SidecarError } from './errors.ts'
+import type { Prober } from './prober.ts'
 import { testimonyOf } from './rejection.ts'
 import type { Ticket, VerdictCache } from './verdict-cache.ts'
-import type { Inactive, Presentation, Source, Validator, Verdict } from './verdict.ts'
+import type { Inactive, Presentation, Source, Validator, Verdict, VerdictObserver } from './verdict.ts'
 import type { LaneName } from './upstream.ts'
 
 /** What the guard decided about one request. */
@@ -27,7 +28,13 @@ export interface GuardOptions {
   local: readonly { validate: (credential: Credential, presentation: Presentation) => Inactive | undefined }[]
   /** Checks for tokens the cache knows nothing about, cheapest first; the first certain answer wins. */
   remote: readonly Validator[]
+  /** Asks the upstream where nobody else could tell. */
+  prober?: Pick<Prober, 'first' | 'beside'>
+  observer?: VerdictObserver
 }
+
+/** A request with a credential, as far as it is judged. */
+interface Case { readonly credential: Credential, readonly ticket: Ticket, readonly presentation: Presentation }
 
 const ignore = (): boolean => false
 
@@ -35,38 +42,50 @@ const ignore = (): boolean => false
  * The only place that decides whether a request may go upstream; HTTP requests and upgrades share it. When it can
  * not tell, it forwards.
  */
-export function createGuard ({ read, cache, local, remote }: GuardOptions) {
-  const pass = (credential: Credential, ticket: Ticket, verdict: Verdict | undefined): Decision => ({
+export function createGuard ({ read, cache, local, remote, prober, observer }: GuardOptions) {
+  const pass = ({ credential, ticket, presentation }: Case, verdict: Verdict | undefined): Decision => ({
     credential,
     lane: verdict === undefined ? 'unverified' : 'verified',
     ...(verdict === undefined ? undefined : { source: verdict.source }),
     learn: (status, headers, body) => {
       const testimony = testimonyOf('upstream', status, headers, body)
-      cache.learn(ticket, testimony)
-      return testimony.kind === 'rejected'
+      const { kind } = testimony
+      // Servers answer OPTIONS without looking at the credential.
+      cache.learn(ticket, kind === 'accepted' && presentation.method === 'OPTIONS' ? { kind: 'silent' } : testimony)
+      if (kind === 'ambiguous') prober?.beside(credential, presentation)
+      return kind === 'rejected'
     }
   })
 
-  const refuse = ({ reason, detail, source }: Inactive, credential?: Credential): Decision => ({
-    refusal: new SidecarError(reason, { detail }),
-    source,
-    lane: 'unverified',
-    ...(credential === undefined ? undefined : { credential }),
-    learn: ignore
-  })
-
-  const decide = (credential: Credential, ticket: Ticket, verdict: Verdict | undefined): Decision =>
-    verdict?.state === 'inactive' ? refuse(verdict, credential) : pass(credential, ticket, verdict)
-
-  async function ask (credential: Credential, ticket: Ticket, presentation: Presentation): Promise<Decision> {
-    for (const validator of remote) {
-      const verdict = await validator.validate(credential, presentation)
-      if (verdict === undefined) continue
-      cache.learn(ticket, verdict.state === 'active' ? { kind: 'accepted' } : { kind: 'rejected', verdict })
-      return decide(credential, ticket, verdict)
+  const refuse = ({ reason, detail, source }: Inactive, { credential, ticket }: Partial<Case> = {}): Decision => {
+    // A wrong route is the request's mistake; the token may be good on it with other fields.
+    if (ticket !== undefined && reason !== 'wrong_route') observer?.refused(ticket)
+    return {
+      refusal: new SidecarError(reason, { detail }),
+      source,
+      lane: 'unverified',
+      ...(credential === undefined ? undefined : { credential }),
+      learn: ignore
     }
-    return pass(credential, ticket, undefined)
   }
+
+  const decide = (about: Case, verdict: Verdict | undefined): Decision =>
+    verdict?.state === 'inactive' ? refuse(verdict, about) : pass(about, verdict)
+
+  /** Goes through the validators from the one given on; it stays synchronous as long as they do. */
+  function ask (about: Case, from = 0): Decision | Promise<Decision> {
+    const { credential, presentation } = about
+    for (let i = from; i < remote.length; i++) {
+      const answer = (remote[i] as Validator).validate(credential, presentation)
+      if (answer instanceof Promise) return answer.then(verdict => verdict === undefined ? ask(about, i + 1) : remember(about, verdict))
+      if (answer !== undefined) return remember(about, answer)
+    }
+    const flight = prober?.first(credential, presentation)
+    return flight === undefined ? pass(about, undefined) : flight.then(verdict => decide(about, verdict))
+  }
+
+  const remember = (about: Case, verdict: Verdict): Decision =>
+    decide(about, cache.learn(about.ticket, verdict.state === 'active' ? { kind: 'accepted', source: verdict.source } : { kind: 'rejected', verdict }))
 
   /** Decides at once where nobody has to be asked, which is nearly always. */
   return function judge (presentation: Presentation): Decision | Promise<Decision> {
@@ -83,15 +102,15 @@ export function createGuard ({ read, cache, local, remote }: GuardOptions) {
       case 'credential':
     }
     const { credential } = presented
+    const about: Case = { credential, presentation, ticket: cache.ticket(credential, presentation.route) }
     for (const validator of local) {
       const verdict = validator.validate(credential, presentation)
-      if (verdict !== undefined) return refuse(verdict, credential)
+      if (verdict !== undefined) return refuse(verdict, about)
     }
-    const ticket = cache.ticket(credential, presentation.route)
-    const verdict = cache.look(ticket)
-    return verdict !== undefined || remote.length === 0
-      ? decide(credential, ticket, verdict)
-      : ask(credential, ticket, presentation)
+    const { verdict, ask: whether } = cache.look(about.ticket)
+    if (whether === 'first') return ask(about)
+    if (whether === 'beside') prober?.beside(credential, presentation)
+    return decide(about, verdict)
   }
 }
 

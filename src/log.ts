@@ -1,5 +1,9 @@
+import { createRequire } from 'node:module'
 import pino, { type DestinationStream, type Logger } from 'pino'
-import pretty from 'pino-pretty'
+import type pinoPretty from 'pino-pretty'
+
+/** Loaded for a person's eyes only: JSON lines start without it. */
+const pretty = (): typeof pinoPretty => createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty
 
 /** What one line of the log may be made of; headers, requests and credentials are not on the list. */
 export interface LogOptions {
@@ -23,7 +27,7 @@ export function safeError (thrown: unknown): object {
 
 /** The program's logger. It has no serializer for requests, so that none can leak through it. */
 export function createLog ({ level, destination, human = false }: LogOptions): Logger {
-  const to = destination ?? pino.destination({ fd: 1, sync: true })
+  const to = destination ?? pino.destination({ fd: 1, sync: false })
   return pino({
     level,
     base: null,
@@ -35,5 +39,5 @@ export function createLog ({ level, destination, human = false }: LogOptions): L
       }
     },
     serializers: { err: safeError, req: () => undefined, res: () => undefined }
-  }, human ? pretty({ destination: to, ignore: 'level', sync: true, singleLine: true }) : to)
+  }, human ? pretty()({ destination: to, ignore: 'level', sync: true, singleLine: true }) : to)
 }

@@ -2,17 +2,22 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { RequestRecord } from './record.ts'
 import type { Switch } from './switching-protocols.ts'
 import type { Upstream } from './upstream.ts'
-import type { VerdictCache } from './verdict-cache.ts'
+import { createVerdictMetrics } from './verdict-metrics.ts'
+import type { Clock } from './verdict.ts'
 
-/** What the gauges read when they are asked. */
+/** What the gauges read when they are asked, and what else the metrics need. */
 export interface Observed {
   upstreams: readonly Upstream[]
-  cache: VerdictCache
   tunnels: Switch
+  /** Number of verdicts kept. */
+  verdicts: () => number
+  /** Refusals remembered at most. */
+  entries: number
+  clock: Clock
 }
 
 /** The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token. */
-export function createMetrics ({ upstreams, cache, tunnels }: Observed) {
+export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock }: Observed) {
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
   const requests = new Counter({
@@ -29,8 +34,8 @@ export function createMetrics ({ upstreams, cache, tunnels }: Observed) {
     name: 'codex_sidecar_lane_in_flight', registers,
     help: 'Requests in flight at the upstream by route and lane.', labelNames: ['route', 'lane'],
     collect () {
-      for (const { route: { prefix }, lanes } of upstreams) {
-        for (const lane of Object.values(lanes)) this.set({ route: prefix, lane: lane.name }, lane.inFlight)
+      for (const { route: { prefix }, lanes, probe } of upstreams) {
+        for (const lane of [lanes.verified, lanes.unverified, probe]) this.set({ route: prefix, lane: lane.name }, lane.inFlight)
       }
     }
   })
@@ -38,10 +43,12 @@ export function createMetrics ({ upstreams, cache, tunnels }: Observed) {
     name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set(tunnels.open) }
   })
   new Gauge({
-    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set(cache.size) }
+    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set(verdicts()) }
   })
 
   return {
+    /** Is told what happens to verdicts. */
+    observer: createVerdictMetrics(registry, { entries, clock }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     /** Counts a finished request, whose ending is known. */

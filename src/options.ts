@@ -19,6 +19,8 @@ const group = <T extends Record<string, TSchema>>(properties: T) =>
   Type.Object(properties, { additionalProperties: false, default: {} })
 
 const probeModes = ['first-use', 'background', 'off'] as const
+/** RFC 7518 section 3.1 and RFC 8037, without those that share a secret: no key set could hold it. */
+const signatureAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
 
 const route = Type.Object({
   prefix: Type.String({ pattern: '^/(?:[A-Za-z0-9_.~-]+/?)*$', description: 'Path prefix here.' }),
@@ -29,7 +31,15 @@ const route = Type.Object({
   }),
   foreignPrefixes: Type.Record(Type.String(), Type.String(), {
     default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
-  })
+  }),
+  probe: Type.Optional(oneOf(probeModes, { description: 'Instead of the option probe for this route.' })),
+  probePath: Type.Optional(Type.String({
+    pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'
+  })),
+  jwks: Type.Optional(Type.Object({
+    source: Type.String({ minLength: 1, format: 'key-set', description: 'URL or file of the JSON Web Key Set.' }),
+    algorithms: Type.Array(oneOf(signatureAlgorithms, {}), { minItems: 1, uniqueItems: true, default: ['RS256'], description: 'Algorithms that the issuer signs with.' })
+  }, { additionalProperties: false, description: 'Keys that sign this route’s JWTs. Without them signatures are not checked.' }))
 }, { additionalProperties: false })
 
 export const optionsSchema = Type.Object({
@@ -60,13 +70,15 @@ export const optionsSchema = Type.Object({
     drain: ms('Grace for running requests on shutdown.', 30_000),
     active: ms('How long a good verdict holds; never past the token’s own end.', 600_000),
     inactive: ms('How long the upstream’s rejection holds; doubles while it is confirmed.', 15_000),
-    inactiveMax: ms('Longest time a rejection holds without being asked again.', 120_000)
+    inactiveMax: ms('Longest time a rejection holds without being asked again.', 120_000),
+    probe: ms('Wait for the upstream’s answer about a token.', 3_000)
   }),
   limits: group({
     headerBytes: Type.Integer({ minimum: 8192, maximum: 1 << 20, default: 131_072, unit: 'bytes', description: 'Size of a request’s headers.' }),
     connections: count('Client connections at once.', 8_192),
     tunnels: count('WebSockets at once.', 512),
     verdicts: count('Verdicts kept, good ones and others each.', 10_000),
+    waiting: count('Requests that wait at once until the upstream has answered about their token; more are forwarded at once.', 10_000, 0),
     replayBytes: bytes('Body kept for one replay on a stale upstream socket.', 1_048_576),
     readOutBytes: bytes('Upload read on after the upstream has failed, so that the client’s connection lives.', 268_435_456),
     errorBodyBytes: bytes('Upstream error body held back to be read.', 65_536)
@@ -79,9 +91,19 @@ export type Route = Readonly<Static<typeof route>>
 
 /** The three default routes (design.md section 2), most specific first. */
 export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
+  const beneath = (path: string, upstream: string): string => new URL(path, upstream).pathname
   return [
-    { prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'], foreignPrefixes: { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' } },
-    { prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'], foreignPrefixes: {} },
-    { prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'], foreignPrefixes: { 'sk-ant-': '/v1/messages' } }
+    {
+      prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'],
+      foreignPrefixes: { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' }, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
+    },
+    {
+      prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'],
+      foreignPrefixes: {}, probePath: beneath('models', anthropicUpstream)
+    },
+    {
+      prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'],
+      foreignPrefixes: { 'sk-ant-': '/v1/messages' }, probePath: beneath('models', openaiUpstream)
+    }
   ]
 }

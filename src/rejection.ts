@@ -55,7 +55,7 @@ function certainReason (headers: readonly string[], body: Buffer): string | unde
  * @param body of a 401 as far as it is whole; undefined when it did not arrive whole
  */
 export function testimonyOf (source: Source, status: number, headers: readonly string[], body: Buffer | undefined): Testimony {
-  if (status === 101 || (status >= 200 && status < 300)) return { kind: 'accepted' }
+  if (status === 101 || (status >= 200 && status < 300)) return { kind: 'accepted', source }
   if (status !== 401) return { kind: 'silent' }
   const detail = body === undefined ? undefined : certainReason(headers, body)
   return detail === undefined

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Client, EnvHttpProxyAgent, Pool, type buildConnector, type Dispatcher } from 'undici'
 import { Circuit } from './circuit.ts'
 import type { Config } from './config.ts'
@@ -7,6 +8,9 @@ import type { Clock } from './verdict.ts'
 
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
+
+/** Questions about tokens in flight at once on a route. */
+const PROBES = 5
 
 /** The upstream connection that carries a request. */
 export interface Connection {
@@ -25,7 +29,7 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
 type TrackedOptions = Client.Options & { connect: buildConnector.connector, circuit: Circuit }
 
 /** undici dials for ever while a connect error has this code, as a proxy's has that hangs up (nodejs/undici#3897). */
-function final (error: Error): Error {
+export function final (error: Error): Error {
   return (error as NodeJS.ErrnoException).code === 'UND_ERR_SOCKET'
     ? Object.assign(new Error('the HTTP proxy hung up', { cause: error }), { code: 'UND_ERR_PRX_CONN' })
     : error
@@ -38,6 +42,7 @@ function final (error: Error): Error {
 class TrackedClient extends Client implements Connection {
   served = 0
   broken = false
+  #socket: Socket | undefined
 
   constructor (origin: URL, { connect, circuit, ...options }: TrackedOptions) {
     super(origin, {
@@ -47,7 +52,9 @@ class TrackedClient extends Client implements Connection {
           const [error, socket] = result
           this.served = 0
           this.broken = false
-          socket?.on('error', () => { this.broken = true }) // before undici listens
+          this.#socket = socket ?? undefined
+          // Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then.
+          socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
           if (error === null) {
             circuit.succeeded()
             callback(...result)
@@ -69,16 +76,16 @@ class TrackedClient extends Client implements Connection {
 
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
-  readonly name: LaneName
+  readonly name: LaneName | 'probe'
   readonly #limit: number
   readonly #agent: EnvHttpProxyAgent
   readonly #circuit: Circuit
   #inFlight = 0
 
-  constructor (name: LaneName, { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
+  constructor (name: LaneName | 'probe', { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
     this.name = name
     this.#circuit = circuit
-    this.#limit = lanes[name]
+    this.#limit = name === 'probe' ? PROBES : lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     this.#agent = new EnvHttpProxyAgent({
@@ -96,6 +103,9 @@ export class Lane {
 
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
+
+  /** Whether a request could go now; one that needs not be made at all should not take a circuit's trial. */
+  get free (): boolean { return this.#inFlight < this.#limit && !this.#circuit.open }
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
@@ -116,6 +126,12 @@ export class Lane {
   /** An answer has begun: the upstream is there. */
   answered (): void { this.#circuit.succeeded() }
 
+  /** Makes one request of our own; the caller has entered. */
+  async request (options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
+    const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {} }
+    return await this.#agent.request(tracked)
+  }
+
   /** Ends all sockets, those with requests in flight too. */
   async close (): Promise<void> { await this.#agent.destroy() }
 }
@@ -127,6 +143,8 @@ export interface Upstream {
   /** Path at the upstream for a request target here; the query stays as it is. */
   readonly pathFor: (target: string) => string
   readonly lanes: Readonly<Record<LaneName, Lane>>
+  /** The lane in which it is asked about tokens. */
+  readonly probe: Lane
   readonly close: () => Promise<void>
 }
 
@@ -136,6 +154,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   const base = pathname.replace(/\/$/, '')
   const circuit = new Circuit(clock, config.times.connect)
   const lanes = { verified: new Lane('verified', config, circuit), unverified: new Lane('unverified', config, circuit) }
+  const probe = new Lane('probe', config, circuit)
   return {
     route,
     origin,
@@ -144,6 +163,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
       return path.startsWith('/') ? path : `/${path}`
     },
     lanes,
-    close: async () => { await Promise.all([lanes.verified.close(), lanes.unverified.close()]) }
+    probe,
+    close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }
 }

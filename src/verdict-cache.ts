@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Credential } from './credential.ts'
 import type { Route } from './options.ts'
+import { Suspicion } from './suspicion.ts'
 import { SKEW } from './validators/claims.ts'
-import type { Active, Clock, Inactive, Verdict } from './verdict.ts'
+import type { Active, Clock, Inactive, Key, Source, Subject, Verdict, VerdictObserver } from './verdict.ts'
 
 /** How an upstream's answer speaks of the credential that went with the request. */
 export type Testimony =
-  | { readonly kind: 'accepted' }
+  | { readonly kind: 'accepted', readonly source: Source }
   | { readonly kind: 'rejected', readonly verdict: Inactive }
   /** A 401 that does not say what is wrong: no verdict. */
   | { readonly kind: 'ambiguous' }
@@ -14,16 +15,18 @@ export type Testimony =
   | { readonly kind: 'silent' }
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
-export interface Ticket {
-  readonly key: Key
+export interface Ticket extends Subject {
   /** Position of the request's start in the order of all events. */
   readonly order: number
   /** End of what the token says of itself, milliseconds since 1970. */
   readonly expires: number
 }
 
+/** What is known when a request comes, and whether the upstream should be asked: before it goes on, beside it, or not. */
+export interface Look { readonly verdict?: Verdict, readonly ask: 'first' | 'beside' | 'nobody' }
+
 export interface VerdictCacheOptions {
-  /** Entries kept at most, active ones and others each: junk must not push out what is in use. */
+  /** Entries kept at most, of active, inactive and suspect tokens each: junk must not push out what is in use. */
   entries: number
   /** ms an active verdict holds. */
   active: number
@@ -34,15 +37,18 @@ export interface VerdictCacheOptions {
   /** ms that one request may ask about a verdict that is due before another may as well. */
   asking: number
   clock: Clock
+  observer?: VerdictObserver
+  /** From 0 to 1: spreads what would else happen at one moment. */
+  random?: () => number
 }
 
-/** A verdict is of one token in one field on one route and says nothing about another. */
-type Key = string & { readonly verdictKey: unique symbol }
+interface ActiveEntry { verdict: Active, until: number, refreshAt: number, goodAt: number }
+interface InactiveEntry { verdict: Inactive, until: number, hold: number, learnedAt: number, askedAt: number, askedBy: number }
 
-interface ActiveEntry { verdict: Active, until: number, goodAt: number }
-interface InactiveEntry { verdict: Inactive, until: number, hold: number, askedAt: number }
+/** Part of an active verdict's time after which it is renewed in the background, at the earliest and at the latest. */
+const REFRESH = { from: 0.8, to: 0.9 }
 
-const keyOf = ({ fingerprint, carrier }: Credential, { prefix }: Route): Key => `${fingerprint} ${carrier} ${prefix}` as Key
+const twice: Inactive = { state: 'inactive', reason: 'token_rejected', source: 'upstream', detail: 'with 401 twice in a row, without saying why' }
 
 /**
  * What has been learned about credentials: shared by all requests, bounded, and forgotten at the first good sign.
@@ -50,14 +56,17 @@ const keyOf = ({ fingerprint, carrier }: Credential, { prefix }: Route): Key => 
  */
 export class VerdictCache {
   readonly #options: VerdictCacheOptions
+  readonly #random: () => number
   readonly #active: LRUCache<Key, ActiveEntry>
   readonly #inactive: LRUCache<Key, InactiveEntry>
+  readonly #suspicion: Suspicion
   #order = 0
-  /** No entry that was pushed out was good later than this: a 401 older than it may be outdated. */
+  /** No entry that was pushed out was good, and none released, later than this: a 401 older than it may be outdated. */
   #forgottenGoodAt = 0
 
   constructor (options: VerdictCacheOptions) {
     this.#options = options
+    this.#random = options.random ?? Math.random
     this.#active = new LRUCache({
       max: options.entries,
       dispose: ({ goodAt }, _key, why) => {
@@ -65,74 +74,119 @@ export class VerdictCache {
       }
     })
     this.#inactive = new LRUCache({ max: options.entries })
+    this.#suspicion = new Suspicion(options.entries)
   }
 
   /** Number of entries. */
-  get size (): number { return this.#active.size + this.#inactive.size }
+  get size (): number { return this.#active.size + this.#inactive.size + this.#suspicion.size }
 
   /** Begins a request whose answer will be learned from. */
-  ticket (credential: Credential, route: Route): Ticket {
-    const { exp } = credential.claims ?? {}
+  ticket ({ fingerprint, carrier, claims: { exp } = {} }: Credential, { prefix }: Route): Ticket {
     const expires = typeof exp === 'number' ? exp * 1000 + SKEW : Infinity
-    return { key: keyOf(credential, route), order: ++this.#order, expires }
+    return { key: `${fingerprint} ${carrier} ${prefix}` as Key, route: prefix, order: ++this.#order, expires }
   }
 
   /**
-   * The verdict that holds, or undefined: then the upstream has to say. When an inactive verdict is due, one caller
-   * gets undefined and so asks again; the others keep the last answer until it is back.
+   * What holds for a token. When an inactive verdict is due, one caller gets none and so asks again; the others keep
+   * the last answer until it is back.
    */
-  look ({ key }: Ticket): Verdict | undefined {
-    const now = this.#options.clock.monotonic()
+  look (ticket: Ticket): Look {
+    const { clock, observer, asking } = this.#options
+    const { key, order, expires } = ticket
+    const now = clock.monotonic()
     const good = this.#active.get(key)
-    if (good !== undefined) return now < good.until ? good.verdict : undefined
+    const suspect = this.#suspicion.holds(key, now)
+    if (!suspect && good !== undefined && now < good.until && clock.wall() < expires) {
+      observer?.looked(ticket, 'active')
+      return { verdict: good.verdict, ask: now < good.refreshAt ? 'nobody' : 'beside' }
+    }
     const bad = this.#inactive.get(key)
-    if (bad === undefined) return undefined
-    if (now < bad.until || now < bad.askedAt + this.#options.asking) return bad.verdict
+    if (bad === undefined) {
+      observer?.looked(ticket, suspect ? 'suspect' : 'unknown')
+      return { ask: suspect ? 'beside' : 'first' }
+    }
+    const due = now >= bad.until && now >= bad.askedAt + asking
+    observer?.looked(ticket, due ? 'due' : 'inactive')
+    if (!due) return { verdict: bad.verdict, ask: 'nobody' }
     bad.askedAt = now
-    return undefined
+    bad.askedBy = order
+    return { ask: 'first' }
   }
 
-  /** Takes in what an answer says. */
-  learn (ticket: Ticket, testimony: Testimony): void {
-    const { key, order } = ticket
-    if (testimony.kind === 'accepted') return this.#accept(ticket)
-    if (testimony.kind === 'rejected') {
-      const goodAt = this.#active.peek(key)?.goodAt ?? this.#forgottenGoodAt
-      if (order > goodAt) this.#reject(key, testimony.verdict)
-      return
+  /**
+   * Takes in what an answer says.
+   * @returns the verdict that this leaves, which is another one where something newer is known
+   */
+  learn (ticket: Ticket, testimony: Testimony): Verdict | undefined {
+    if (testimony.kind === 'accepted') return this.#accept(ticket, testimony.source)
+    if (testimony.kind === 'silent') {
+      this.#unanswered(ticket)
+      return undefined
     }
-    // Whoever asked about a verdict that was due got no answer to it: in doubt, forward.
-    const bad = this.#inactive.peek(key)
-    if (bad !== undefined && this.#options.clock.monotonic() >= bad.until) this.#inactive.delete(key)
+    const good = this.#active.peek(ticket.key)
+    if (ticket.order < Math.max(good?.goodAt ?? 0, this.#forgottenGoodAt)) return good?.verdict
+    return testimony.kind === 'rejected' ? this.#reject(ticket, testimony.verdict) : this.#suspect(ticket, good)
   }
 
   /** Forgets what is held against a token, on every route, or against all tokens. */
-  release (fingerprint?: string): number {
-    let released = 0
-    for (const key of this.#inactive.keys()) {
-      if (fingerprint === undefined || key.startsWith(fingerprint)) {
-        this.#inactive.delete(key)
-        released++
-      }
+  release (fingerprint = ''): number {
+    // A 401 to a request that is under way is older than this word.
+    this.#forgottenGoodAt = ++this.#order
+    const held = new Set([...this.#inactive.keys(), ...this.#suspicion.keys()].filter(key => key.startsWith(fingerprint)))
+    for (const key of held) {
+      this.#inactive.delete(key)
+      this.#suspicion.clear(key)
     }
-    return released
+    return held.size
   }
 
-  #accept ({ key, expires }: Ticket): void {
-    const { clock, active } = this.#options
+  #accept (ticket: Ticket, source: Source): Active {
+    const { clock, active, observer } = this.#options
+    const { key, expires } = ticket
+    const now = clock.monotonic()
+    const before = this.#active.peek(key)
+    const verdict: Active = { state: 'active', source }
     this.#inactive.delete(key)
+    this.#suspicion.clear(key)
     const left = Math.min(active, expires - clock.wall())
-    this.#active.set(key, { verdict: { state: 'active', source: 'upstream' }, until: clock.monotonic() + left, goodAt: ++this.#order })
+    const refreshAt = now + left * (REFRESH.from + (REFRESH.to - REFRESH.from) * this.#random())
+    this.#active.set(key, { verdict, until: now + left, refreshAt, goodAt: ++this.#order })
+    if (before === undefined || now >= before.until) observer?.judged(ticket, verdict)
+    observer?.succeeded(ticket)
+    return verdict
   }
 
-  #reject (key: Key, verdict: Inactive): void {
-    const { clock, inactive, inactiveMax } = this.#options
+  #reject (ticket: Ticket, verdict: Inactive): Inactive {
+    const { inactive, inactiveMax, clock, observer } = this.#options
+    const { key, order } = ticket
     const now = clock.monotonic()
     const before = this.#inactive.peek(key)
     // Requests that were under way together say the same thing once.
-    const confirmed = before !== undefined && now >= before.until
-    const hold = before === undefined ? inactive : confirmed ? Math.min(before.hold * 2, inactiveMax) : before.hold
+    if (before !== undefined && order < before.learnedAt) return before.verdict
+    const hold = before === undefined ? inactive : Math.min(before.hold * 2, inactiveMax)
     this.#active.delete(key)
-    this.#inactive.set(key, { verdict, until: now + hold, hold, askedAt: -Infinity })
+    this.#suspicion.clear(key)
+    this.#inactive.set(key, { verdict, until: now + hold, hold, learnedAt: ++this.#order, askedAt: -Infinity, askedBy: Infinity })
+    observer?.judged(ticket, verdict)
+    return verdict
+  }
+
+  #suspect (ticket: Ticket, good: ActiveEntry | undefined): Inactive | undefined {
+    const { clock, observer } = this.#options
+    const { key, order } = ticket
+    this.#unanswered(ticket)
+    if (this.#inactive.has(key)) return undefined
+    const now = clock.monotonic()
+    observer?.suspected(ticket)
+    const second = this.#suspicion.add(key, { order, answeredAt: ++this.#order, now })
+    // A token known to be good is refused for nothing less than a reason: an upstream that answers so to one request
+    // in a hundred does it twice in a row soon enough.
+    return second && (good === undefined || now >= good.until) ? this.#reject(ticket, twice) : undefined
+  }
+
+  /** Whoever asked about a verdict that was due got no answer to it: in doubt, forward. */
+  #unanswered ({ key, order }: Ticket): void {
+    const bad = this.#inactive.peek(key)
+    if (bad !== undefined && this.#options.clock.monotonic() >= bad.until && order >= bad.askedBy) this.#inactive.delete(key)
   }
 }

@@ -26,11 +26,39 @@ export interface Presentation {
   readonly route: Route
   /** Raw header list of the request. */
   readonly raw: readonly string[]
+  /** Its method; a 2xx to OPTIONS says nothing about the credential. */
+  readonly method?: string
 }
 
 /** One way to learn about a credential; it never throws and answers undefined when it can not tell. */
 export interface Validator {
   validate: (credential: Credential, presentation: Presentation) => Verdict | undefined | Promise<Verdict | undefined>
+}
+
+/** A verdict is of one token in one field on one route and says nothing about another. */
+export type Key = string & { readonly verdictKey: unique symbol }
+
+/** A key with the prefix of its route. */
+export interface Subject { readonly key: Key, readonly route: string }
+
+/** What the cache knew when a request came: `due` for the one request that asks again about an inactive verdict. */
+export type Found = 'active' | 'inactive' | 'suspect' | 'due' | 'unknown'
+
+/** What asking the upstream about a token came to: `skipped` was not asked, for one of the limits; `failed` got no answer. */
+export type ProbeOutcome = 'active' | 'inactive' | 'ambiguous' | 'silent' | 'failed' | 'skipped'
+
+/** Is told what happens to verdicts; it learns keys and routes, never tokens. */
+export interface VerdictObserver {
+  readonly looked: (subject: Subject, found: Found) => void
+  /** A verdict was made or confirmed. */
+  readonly judged: (subject: Subject, verdict: Verdict) => void
+  /** A 401 without a reason counts against the token. */
+  readonly suspected: (subject: Subject) => void
+  /** A request was refused in our own name. */
+  readonly refused: (subject: Subject) => void
+  /** The upstream answered 2xx. */
+  readonly succeeded: (subject: Subject) => void
+  readonly probed: (subject: Subject, outcome: ProbeOutcome) => void
 }
 
 /** Time as a parameter. */

@@ -1,8 +1,10 @@
+import { writeFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { run } from '../src/cli.ts'
 import { ConfigError, loadConfig } from '../src/config.ts'
-import { expiredJwt } from './fixtures/token.ts'
+import { expiredJwt, jwt } from './fixtures/token.ts'
+import { deadKey, json, startUpstream } from './fixtures/upstream.ts'
 
 const mistakes = (sources: Parameters<typeof loadConfig>[0]): readonly string[] => {
   try {
@@ -37,6 +39,19 @@ t.test('loopback is never behind an HTTP proxy', async t => {
   t.equal(loadConfig().noProxy, ',localhost,127.0.0.1,[::1]')
   t.equal(loadConfig({ env: { NO_PROXY: 'a' } }).noProxy, 'a,localhost,127.0.0.1,[::1]')
   t.equal(loadConfig({ env: { NO_PROXY: 'a', no_proxy: '*' } }).noProxy, '*')
+})
+
+t.test('key sets', async t => {
+  const dir = t.testdir({ 'keys.json': '{ "keys": [] }', 'none.json': '{}', 'broken.json': '{' })
+  const from = (source: string) => {
+    writeFileSync(`${dir}/config.json`, JSON.stringify({ routes: [{ prefix: '/a', upstream: 'http://a', jwks: { source } }] }))
+    return { flags: { config: `${dir}/config.json` } }
+  }
+  t.match(loadConfig(from(`${dir}/keys.json`)), { keySets: { [`${dir}/keys.json`]: { keys: [] } }, routes: [{ jwks: { algorithms: ['RS256'] } }] })
+  t.strictSame(loadConfig(from('https://issuer.test/jwks')).keySets, {})
+  t.strictSame(mistakes(from('/nowhere/keys.json')), ['/nowhere/keys.json: cannot be read (ENOENT)'])
+  for (const name of ['none', 'broken']) t.strictSame(mistakes(from(`${dir}/${name}.json`)), [`${dir}/${name}.json: holds no JSON Web Key Set`])
+  t.match(mistakes(from('https://')), [/jwks\.source: is "https:\/\/", allowed: an http or https URL, or a file$/])
 })
 
 t.test('all mistakes at once, each with its option, what was given and what is allowed', async t => {
@@ -116,4 +131,32 @@ t.test('check judges a token on standard input and never prints it', async t => 
   t.match(await cli(['check']), { exitCode: 1, out: /malformed_token/ })
   t.match(await cli(['check'], { input: 'undefined' }), { exitCode: 1, out: /variable was not set/ })
   t.match(await cli(['check'], { input: 'x'.repeat(2_000_000) }), { exitCode: 2 })
+})
+
+t.test('check --probe asks the upstream as a client of that route would', async t => {
+  let answer: [status: number, body: unknown] = [200, {}]
+  const upstream = await startUpstream(t, (_request, response) => { json(response, ...answer) })
+  const env = { CODEX_SIDECAR_CHATGPT_UPSTREAM: `${upstream.url}/backend-api/`, CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1/`, CODEX_SIDECAR_ANTHROPIC_UPSTREAM: `${upstream.url}/v1/` }
+  const judge = (input: string, ...args: string[]) => cli(['check', ...args, '--probe'], { env, input })
+  t.match(await judge('sk-proj-abc', '--route', '/v1/'), { exitCode: 0, out: 'active on /v1/ (by its probe)\n', err: '' })
+  t.match(await judge(jwt(), '--route=/backend-api'), { exitCode: 0 })
+  t.match(await judge('sk-ant-api03-abc'), { exitCode: 0 })
+  t.match(await judge('sk-ant-oat01-abc'), { exitCode: 0 })
+  t.match(upstream.seen, [
+    { method: 'GET', url: '/v1/models', headers: { authorization: 'Bearer sk-proj-abc' } },
+    { url: '/backend-api/codex/models?client_version=0.169.0', headers: { 'chatgpt-account-id': 'acct-1' } },
+    { url: '/v1/models', headers: { 'x-api-key': 'sk-ant-api03-abc', 'anthropic-version': /./ } },
+    { headers: { authorization: 'Bearer sk-ant-oat01-abc' } }
+  ])
+  answer = [401, deadKey]
+  t.match(await judge('sk-proj-abc'), { exitCode: 1, out: /^inactive on \/v1\/ \(token_rejected, by its probe\): Invalid bearer token: the upstream rejected it/ })
+  answer = [403, {}]
+  t.match(await judge('sk-proj-abc'), { exitCode: 2, out: 'could not tell for /v1/: the upstream answered 403, which says nothing for certain\n' })
+  t.match(await cli(['check', '--probe'], { env: { ...env, CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://127.0.0.1:9/v1' }, input: 'sk-proj-abc' }), { exitCode: 2, out: /gave no answer/ })
+  const before = upstream.seen.length
+  t.match(await judge(expiredJwt()), { exitCode: 1, out: /token_expired, by its claims/ })
+  t.equal(upstream.seen.length, before, 'what is known here is not asked')
+  const dir = t.testdir({ 'a.json': JSON.stringify({ routes: [{ prefix: '/own', upstream: upstream.url }] }) })
+  t.match(await cli(['check', '--probe', '--config', `${dir}/a.json`], { input: 'abc' }), { exitCode: 2, out: /no probePath/ })
+  t.equal(upstream.seen.length, before)
 })

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { RawClient } from './fixtures/raw-client.ts'
 import { bearer } from './fixtures/token.ts'
-import { startRawUpstream, startUpstream } from './fixtures/upstream.ts'
+import { deadKey, json, startRawUpstream, startUpstream } from './fixtures/upstream.ts'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -90,7 +90,7 @@ t.test('a request that is answered in time is not cut by SIGTERM', async t => {
   let finish: (() => void) | undefined
   const upstream = await startUpstream(t, (_request, response) => { finish = () => response.end('whole'); answer?.() })
   const dir = t.testdir({})
-  const { child, exit, printed } = start(t, ['--port=0', '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1` })
+  const { child, exit, printed } = start(t, ['--port=0', '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1`, CODEX_SIDECAR_PROBE: 'off' })
   const { url } = await serverInfo(dir)
   const pending = request(`${url}/v1/models`, { headers: bearer('good') })
   await arrived
@@ -100,6 +100,30 @@ t.test('a request that is answered in time is not cut by SIGTERM', async t => {
   const { statusCode, body } = await pending
   t.equal(statusCode, 200)
   t.equal(await body.text(), 'whole')
+  t.strictSame(await exit, [0, null])
+})
+
+t.test('SIGHUP takes back what is held against tokens and ends nothing', async t => {
+  let status = 401
+  const upstream = await startUpstream(t, (_request, response) => { json(response, status, status === 401 ? deadKey : {}) })
+  const dir = t.testdir({})
+  const { child, exit, printed } = start(t, ['--port=0', '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1` })
+  const { url } = await serverInfo(dir)
+  const ask = async (): Promise<number> => {
+    const { statusCode, body } = await request(`${url}/v1/models`, { headers: bearer('dead') })
+    await body.dump()
+    return statusCode
+  }
+  t.strictSame([await ask(), await ask()], [401, 401])
+  t.strictSame(upstream.seen.length, 1, 'the default mode: one probe')
+  status = 200
+  t.equal(await ask(), 401, 'held')
+  for (const times of ['"released":1', '"released":0']) {
+    child.kill('SIGHUP')
+    await printed(times)
+    t.equal(await ask(), 200)
+  }
+  child.kill('SIGTERM')
   t.strictSame(await exit, [0, null])
 })
 

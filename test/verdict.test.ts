@@ -1,9 +1,11 @@
+import { Registry } from 'prom-client'
 import t from 'tap'
 import { createCredentialReader, type Credential } from '../src/credential.ts'
 import { createGuard } from '../src/guard.ts'
 import { defaultRoutes, type Options, type Route } from '../src/options.ts'
 import { createClaimsValidator } from '../src/validators/claims.ts'
 import { VerdictCache, type Testimony } from '../src/verdict-cache.ts'
+import { createVerdictMetrics } from '../src/verdict-metrics.ts'
 import type { Clock, Inactive, Verdict } from '../src/verdict.ts'
 import { jwt } from './fixtures/token.ts'
 
@@ -16,14 +18,14 @@ const credentialOf = (token: string): Credential => {
 const [chatgpt, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
 const revoked: Inactive = { state: 'inactive', reason: 'token_rejected', source: 'upstream', detail: 'it was revoked' }
 const rejected: Testimony = { kind: 'rejected', verdict: revoked }
-const accepted: Testimony = { kind: 'accepted' }
+const accepted: Testimony = { kind: 'accepted', source: 'upstream' }
 
 function setUp (entries = 100) {
   const time = { now: 1 }
   const clock: Clock = { monotonic: () => time.now, wall: () => 1_700_000_000_000 + time.now }
   const cache = new VerdictCache({ entries, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock })
   const ticket = (token: string, route = openai) => cache.ticket(credentialOf(token), route)
-  return { time, clock, cache, ticket, look: (token: string, route = openai) => cache.look(ticket(token, route))?.state }
+  return { time, clock, cache, ticket, look: (token: string, route = openai) => cache.look(ticket(token, route)).verdict?.state }
 }
 
 t.test('a rejection holds its time, doubles while it is confirmed, and no longer than its longest', async t => {
@@ -84,6 +86,94 @@ t.test('an older answer never overwrites a newer one', async t => {
   t.equal(look('a'), 'inactive', 'a newer one counts')
 })
 
+t.test('two 401s without a reason count, if they are two', async t => {
+  const ambiguous: Testimony = { kind: 'ambiguous' }
+  const { time, cache, ticket, look } = setUp()
+  const ask = (token: string) => cache.look(ticket(token)).ask
+  const together = [ticket('a'), ticket('a')]
+  for (const one of together) cache.learn(one, ambiguous)
+  t.strictSame([look('a'), ask('a')], [undefined, 'beside'], 'requests under way together say it once; suspect')
+  time.now += 30_000
+  cache.learn(ticket('a'), ambiguous)
+  t.equal(look('a'), 'inactive', 'a second one within 30 s')
+  time.now += 15_000
+  t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'holds 15 s, and one asks again')
+  cache.learn(ticket('a'), ambiguous)
+  t.equal(look('a'), undefined, 'a third one is a first one')
+  cache.learn(ticket('b'), ambiguous)
+  time.now += 30_001
+  t.equal(ask('b'), 'first', 'suspicion passes')
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), undefined, 'later it is no second one')
+  cache.learn(ticket('b'), accepted)
+  t.strictSame([look('b'), ask('b')], ['active', 'nobody'], 'a success clears it')
+  for (let i = 0; i < 10; i++) cache.learn(ticket('b'), ambiguous)
+  t.strictSame([look('b'), ask('b')], [undefined, 'beside'], 'while a good verdict holds there is no refusal without a reason')
+  time.now += 600_000
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), undefined)
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), 'inactive', 'after it there is')
+  const slow = ticket('c')
+  cache.learn(ticket('c'), accepted)
+  cache.learn(slow, ambiguous)
+  t.equal(look('c'), 'active', 'one that began before a success ended is outdated')
+  cache.learn(ticket('d'), rejected)
+  cache.learn(ticket('d'), ambiguous)
+  t.equal(look('d'), 'inactive', 'a rejection is not weakened by it')
+  cache.learn(ticket('e'), ambiguous)
+  t.equal(cache.release(), 4, 'release takes it back')
+  t.equal(ask('e'), 'first')
+})
+
+t.test('a 401 to a request that began before a release is not held against the token', async t => {
+  const { cache, ticket, look } = setUp()
+  const [slow, other] = [ticket('a'), ticket('b')]
+  cache.learn(ticket('a'), rejected)
+  cache.release(String(credentialOf('a')))
+  cache.learn(slow, rejected)
+  cache.learn(other, rejected)
+  t.strictSame([look('a'), look('b')], [undefined, undefined])
+})
+
+t.test('an answer to a request from before a rejection does not extend it, nor end it', async t => {
+  const { time, cache, ticket, look } = setUp()
+  const [slow, silent] = [ticket('a'), ticket('a')]
+  cache.learn(ticket('a'), rejected)
+  time.now += 15_000
+  cache.learn(slow, rejected)
+  cache.learn(silent, { kind: 'silent' })
+  t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'it is due all the same, and one asks')
+  cache.learn(silent, { kind: 'silent' })
+  t.equal(look('a'), 'inactive', 'only its own answer counts')
+})
+
+t.test('an upstream that answers 1 % of good requests with a 401 without a reason: 100,000 requests, no refusal', async t => {
+  const { time, clock } = setUp()
+  const registry = new Registry()
+  const observer = createVerdictMetrics(registry, { entries: 100, clock })
+  const cache = new VerdictCache({ entries: 100, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock, observer })
+  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [], observer })
+  let seed = 42
+  const random = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
+  let [refused, ambiguous] = [0, 0]
+  const waiting: (() => void)[] = []
+  for (let i = 0; i < 100_000; i++) {
+    time.now += Math.floor(random() * 2_000)
+    const decision = await guard({ route: openai, raw: ['Authorization', `Bearer token-${i % 10}`] })
+    if (decision.refusal !== undefined) refused++
+    const unclear = random() < 0.01
+    if (unclear) ambiguous++
+    waiting.push(() => decision.learn(unclear ? 401 : 200, [], Buffer.from('{"detail":"Unauthorized"}')))
+    // Answers come in no order, up to 20 requests late.
+    if (waiting.length > 20 * random()) for (const answer of waiting.splice(Math.floor(random() * waiting.length))) answer()
+  }
+  const suspected = (await registry.getMetricsAsJSON()).find(({ name }) => name === 'codex_sidecar_suspicions_total')?.values[0]?.value ?? 0
+  t.comment(`${ambiguous} answers of 401, ${suspected} counted as suspicion, ${refused} requests refused`)
+  t.equal(refused, 0)
+  t.ok(ambiguous > 800 && suspected > 0)
+})
+
 t.test('a good verdict ends after its time and with its token', async t => {
   const { time, cache, ticket, look } = setUp()
   const soon = jwt({ exp: 1_700_000_000 + 100 })
@@ -130,7 +220,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
   const guard = createGuard({
     read, cache, local: [createClaimsValidator(clock)],
     remote: [
-      { validate: () => undefined },
+      { validate: credential => credential.reveal() === 'forged' ? { ...revoked, reason: 'invalid_signature', source: 'signature' } : undefined },
       { validate: async credential => { asked.push(credential.reveal()); return answers.get(credential.reveal()) } }
     ]
   })
@@ -139,8 +229,9 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
     return { code: refusal?.code, lane, source }
   }
   for (let i = 0; i < 2; i++) {
-    t.strictSame(await judge('good'), { code: undefined, lane: 'verified', source: i === 0 ? 'probe' : 'upstream' })
+    t.strictSame(await judge('good'), { code: undefined, lane: 'verified', source: 'probe' })
     t.strictSame(await judge('bad'), { code: 'token_rejected', lane: 'unverified', source: 'probe' })
+    t.strictSame(await judge('forged'), { code: 'invalid_signature', lane: 'unverified', source: 'signature' })
     t.strictSame(await judge('unclear'), { code: undefined, lane: 'unverified', source: undefined })
   }
   t.strictSame(asked, ['good', 'bad', 'unclear', 'unclear'], 'could not tell is not remembered')

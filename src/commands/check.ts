@@ -1,10 +1,14 @@
-import { loadConfig } from '../config.ts'
+import { loadConfig, type Config } from '../config.ts'
 import { createCredentialReader } from '../credential.ts'
 import { SidecarError } from '../errors.ts'
+import type { Credential } from '../credential.ts'
 import type { Route } from '../options.ts'
-import { systemClock, type Inactive } from '../verdict.ts'
-import { createClaimsValidator } from '../validators/claims.ts'
-import type { Command } from './command.ts'
+import { createUpstream } from '../upstream.ts'
+import { systemClock, type Inactive, type Presentation, type Verdict } from '../verdict.ts'
+import { accountOf, createClaimsValidator } from '../validators/claims.ts'
+import { probe, type ProbeAnswer } from '../validators/probe.ts'
+import { createSignatureValidator } from '../validators/signature.ts'
+import type { Command, CommandContext } from './command.ts'
 
 /** Longest token read, bytes. */
 const LONGEST = 1 << 20
@@ -26,24 +30,86 @@ function routeFor (token: string, routes: readonly Route[], prefix: string | und
   return routes.find(route => route.dialect === wanted && takes(route)) ?? routes[0]
 }
 
-/** Judges the token on standard input by what can be known here. Exit 1 inactive, 2 could not tell. It never prints the token. */
-export const check: Command = async ({ flags: { route: prefix, ...flags }, env, stdin, stdout, stderr }) => {
-  const { routes } = loadConfig({ flags, env })
+/** The token as a client of that route would send it. */
+function presentationOf (token: string, route: Route): Presentation {
+  const asKey = route.credential[0] === 'x-api-key' && !token.startsWith('sk-ant-oat') // those are bearer tokens
+  const version = route.dialect === 'anthropic' ? ['anthropic-version', '2023-06-01'] : []
+  return { route, raw: [...asKey ? ['x-api-key', token] : ['Authorization', `Bearer ${token}`], ...version] }
+}
+
+/** With the field that ChatGPT's clients add, from the token itself. */
+function withAccount ({ route, raw }: Presentation, credential: Credential): Presentation {
+  const account = accountOf(credential)
+  return { route, raw: account === undefined ? raw : [...raw, 'chatgpt-account-id', account] }
+}
+
+/** What is known without sending the token anywhere. */
+async function judgeHere (credential: Credential, presentation: Presentation, config: Config): Promise<Verdict | undefined> {
+  const signature = createSignatureValidator(config, systemClock)
+  try {
+    return createClaimsValidator(systemClock).validate(credential, presentation) ?? await signature.validate(credential, presentation)
+  } finally {
+    await signature.close()
+  }
+}
+
+/** What the upstream says; undefined where the route has nothing to ask. */
+async function askUpstream (presentation: Presentation, config: Config): Promise<ProbeAnswer | undefined> {
+  const { route } = presentation
+  if (route.probePath === undefined) return undefined
+  const upstream = createUpstream(route, config, systemClock)
+  try {
+    return await probe(upstream, route.probePath, presentation, config.times.probe)
+  } finally {
+    await upstream.close()
+  }
+}
+
+/** Why there is no verdict, for a person. */
+function doubt (answer: ProbeAnswer | undefined, asked: boolean): string {
+  if (!asked) return 'nothing speaks against it here; only the upstream knows more (--probe asks it)'
+  if (answer === undefined) return 'nothing speaks against it here, and this route has no probePath to ask the upstream'
+  return `the upstream ${answer.status === undefined ? 'gave no answer' : `answered ${answer.status}, which says nothing for certain`}`
+}
+
+/** Judges the token on standard input. Exit 0 active, 1 inactive, 2 could not tell. It never prints the token. */
+export const check: Command = async ({ flags: { route: prefix, ...others }, env, stdin, stdout, stderr }) => {
+  const asked = 'probe' in others
+  const flags = Object.fromEntries(Object.entries(others).filter(([name]) => name !== 'probe'))
+  const config = loadConfig({ flags, env })
+  const { routes } = config
   const token = await read(stdin)
   const route = routeFor(token, routes, prefix)
   if (route === undefined) {
     stderr.write(`codex-sidecar: no route ${JSON.stringify(prefix)}; there are ${routes.map(r => `${r.prefix}/`).join(', ')}\n`)
     return 2
   }
-  const raw = ['Authorization', `Bearer ${token}`]
-  const presented = createCredentialReader()(raw, ['authorization'])
-  const verdict: Inactive | undefined = presented.kind === 'credential'
-    ? createClaimsValidator(systemClock).validate(presented.credential, { route, raw })
+  const bare = presentationOf(token, route)
+  const presented = createCredentialReader()(bare.raw, route.credential)
+  const presentation = presented.kind === 'credential' ? withAccount(bare, presented.credential) : bare
+  const here: Verdict | undefined = presented.kind === 'credential'
+    ? await judgeHere(presented.credential, presentation, config)
     : { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: (presented as { detail: string }).detail }
-  if (verdict !== undefined) {
-    stdout.write(`inactive on ${route.prefix}/ (${verdict.reason}, by its ${verdict.source}): ${new SidecarError(verdict.reason, { detail: verdict.detail }).message}\n`)
-    return 1
+  const answer = asked && here === undefined ? await askUpstream(presentation, config) : undefined
+  return report(here ?? verdictOf(answer), route, doubt(answer, asked), stdout)
+}
+
+/** The verdict in a probe's answer, if there is one. */
+function verdictOf (answer: ProbeAnswer | undefined): Verdict | undefined {
+  const testimony = answer?.testimony
+  return testimony?.kind === 'accepted' ? { state: 'active', source: testimony.source } : testimony?.kind === 'rejected' ? testimony.verdict : undefined
+}
+
+function report (verdict: Verdict | undefined, { prefix }: Route, why: string, stdout: CommandContext['stdout']): number {
+  if (verdict === undefined) {
+    stdout.write(`could not tell for ${prefix}/: ${why}\n`)
+    return 2
   }
-  stdout.write(`could not tell for ${route.prefix}/: nothing speaks against it here; only the upstream knows more\n`)
-  return 2
+  if (verdict.state === 'active') {
+    stdout.write(`active on ${prefix}/ (by its ${verdict.source})\n`)
+    return 0
+  }
+  const { reason, source, detail }: Inactive = verdict
+  stdout.write(`inactive on ${prefix}/ (${reason}, by its ${source}): ${new SidecarError(reason, { detail }).message}\n`)
+  return 1
 }

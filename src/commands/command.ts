@@ -2,6 +2,8 @@
 export interface CommandContext {
   /** Flags by name without dashes; undefined where the value is missing. */
   readonly flags: Readonly<Record<string, string | undefined>>
+  /** Words after the command's name. */
+  readonly words: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: AsyncIterable<Buffer | string>
   readonly stdout: { write: (text: string) => unknown, isTTY?: boolean }
@@ -9,4 +11,4 @@ export interface CommandContext {
 }
 
 /** Gives the exit code, or undefined where the process goes on. */
-export type Command = (context: CommandContext) => Promise<number | undefined>
+export type Command = (context: CommandContext) => number | undefined | Promise<number | undefined>

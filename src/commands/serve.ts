@@ -25,12 +25,15 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   const config = loadConfig({ flags, env })
   const log = createLog({ level: config.logLevel, human: stdout.isTTY === true })
   const app = buildApp({ config, log })
-  const grace = closeWithGrace({ delay: config.times.drain + config.times.connect, logger: false }, async ({ signal, err }) => {
+  const grace = closeWithGrace({ delay: config.times.drain + config.times.connect, logger: false, skip: ['SIGHUP'] }, async ({ signal, err }) => {
     if (err !== undefined) log.fatal({ err }, 'uncaught error')
     log.info({ signal }, 'draining')
     await app.close()
     log.info('stopped')
   })
+  const release = (): void => { log.info({ released: app.verdicts.release() }, 'released what was held against tokens') }
+  process.on('SIGHUP', release)
+  app.addHook('onClose', () => { process.off('SIGHUP', release) })
   try {
     await app.listen({ host: config.host, port: config.port, listenTextResolver: address => `listening on ${address}` })
   } catch (error) {

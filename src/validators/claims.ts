@@ -21,7 +21,7 @@ function moment (seconds: number): string {
 }
 
 /** The account that a ChatGPT token says it is for. */
-function accountOf (credential: Credential): string | undefined {
+export function accountOf (credential: Credential): string | undefined {
   const claim = credential.claims?.['https://api.openai.com/auth']
   if (typeof claim !== 'object' || claim === null || !('chatgpt_account_id' in claim)) return undefined
   return typeof claim.chatgpt_account_id === 'string' ? claim.chatgpt_account_id : undefined

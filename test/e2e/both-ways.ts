@@ -9,7 +9,7 @@ import { startProvider, type ProviderOptions } from './provider.ts'
 export async function bothWays (t: Test, options: ProviderOptions = {}) {
   const straight = await startProvider(t, options)
   const behind = await startProvider(t, options)
-  const sidecar = await startSidecar(t, { upstream: behind.url })
+  const sidecar = await startSidecar(t, { upstream: behind.url, config: { probe: 'first-use' } })
   let requests = 0
   sidecar.app.server.on('request', () => requests++)
   return {

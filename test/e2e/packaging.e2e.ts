@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,9 +27,9 @@ t.test('packs what users need and nothing else', async t => {
   const { stdout } = await exec('tar', ['-tzf', join(folder, tarball)])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, '')).sort()
   t.comment(`${files.length} files:\n${files.join('\n')}`)
-  const outside = files.filter(file => !/^(?:dist\/.+\.(?:js|d\.ts)|config\/[^/]+\.jsonc|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file))
+  const outside = files.filter(file => !/^(?:dist\/.+\.(?:js|d\.ts)|config\/(?:[^/]+\/)?[^/]+\.(?:jsonc|yaml|service|plist)|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file))
   t.strictSame(outside, [], 'nothing but the program, examples and papers')
-  t.ok(['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'dist/main.js', 'config/laptop.jsonc'].every(file => files.includes(file)), 'all of that is there')
+  t.ok(['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'dist/main.js', 'dist/index.js', 'dist/index.d.ts', 'config/laptop.jsonc', 'config/compose.yaml', 'config/kubernetes.yaml', 'config/systemd/codex-sidecar.service', 'config/launchd/codex-sidecar.plist'].every(file => files.includes(file)), 'all of that is there')
   const stale = files.filter(file => file.startsWith('dist/') && !existsSync(join(root, file.replace(/^dist/, 'src').replace(/(?:\.d\.ts|\.js)$/, '.ts'))))
   t.strictSame(stale, [], 'dist holds nothing whose source is gone')
   await exec('npm', ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', join(folder, tarball)])
@@ -39,6 +39,35 @@ t.test('the installed command tells its version', async t => {
   const { stdout } = await exec(command, ['--version'], { env })
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   t.equal(stdout, `${version}\n`)
+})
+
+t.test('programs import it, with types', async t => {
+  const user = join(folder, 'user')
+  mkdirSync(user)
+  writeFileSync(join(user, 'package.json'), '{ "type": "module", "private": true }')
+  await exec('npm', ['install', '--no-audit', '--no-fund', join(folder, readdirSync(folder).find(name => name.endsWith('.tgz')) ?? '')], { cwd: user })
+  writeFileSync(join(user, 'use.ts'), `
+    import { buildApp, createLog, loadConfig, ConfigError, type Config } from 'codex-sidecar'
+    const config: Config = loadConfig({ flags: { port: '0' } })
+    const app = buildApp({ config, log: createLog({ level: 'silent' }) })
+    const url = await app.listen({ host: config.host, port: config.port })
+    const answer = await fetch(\`\${url}/livez\`)
+    console.log(answer.status, ConfigError.name)
+    await app.close()
+  `)
+  const tsc = join(root, 'node_modules', '.bin', 'tsc')
+  // Strictly, but for the libraries' own declarations, which are not ours to mend.
+  await exec(tsc, ['--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--typeRoots', join(root, 'node_modules', '@types'), 'use.ts'], { cwd: user })
+  const { stdout } = await exec(process.execPath, ['use.js'], { cwd: user, env })
+  t.equal(stdout, '200 ConfigError\n')
+})
+
+t.test('the tree of dependencies is small', async t => {
+  const modules = join(prefix, 'lib', 'node_modules', 'codex-sidecar', 'node_modules')
+  const { stdout: size } = await exec('du', ['-sm', modules])
+  const packages = readdirSync(modules, { recursive: true, encoding: 'utf8' }).filter(path => /(?:^|node_modules\/)(?:@[^/]+\/)?[^@/][^/]*\/package\.json$/.test(path))
+  t.comment(`${packages.length} packages, ${parseInt(size)} MB`)
+  t.ok(packages.length < 100)
 })
 
 t.test('the installed command starts, answers and ends with exit 0 on SIGTERM', async t => {

@@ -1,0 +1,29 @@
+import { loadConfig } from '../config.ts'
+import type { Command } from './command.ts'
+import { codexFindings } from './doctor/codex.ts'
+import { environmentFindings } from './doctor/environment.ts'
+import { listenerFindings } from './doctor/listener.ts'
+import { openclawLogins } from './doctor/openclaw-logins.ts'
+import { openclawFindings } from './doctor/openclaw.ts'
+import { proxyFindings } from './doctor/proxy.ts'
+import { humanText, jsonText, worstOf } from './doctor/report.ts'
+import { ownSqlite } from './doctor/sqlite.ts'
+import { networkFindings } from './doctor/upstream.ts'
+
+/**
+ * Looks for what is wrong: address, clients, logins, proxies, upstreams, clock. It changes nothing and shows no secret.
+ * Exit 1 where there is a problem; notes and warnings leave it at 0, since everything works at the moment.
+ */
+export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }) => {
+  const config = loadConfig({ flags, env })
+  const [listener, network] = await Promise.all([listenerFindings(config), networkFindings(env, config)])
+  const findings = [
+    ...listener,
+    ...openclawFindings(env, config), ...openclawLogins(env, ownSqlite()),
+    ...codexFindings(env, config),
+    ...environmentFindings(env, config), ...proxyFindings(env),
+    ...network
+  ]
+  stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
+  return worstOf(findings) === 'problem' ? 1 : 0
+}

@@ -1,0 +1,44 @@
+import { Agent, request } from 'undici'
+import type { Config } from '../../config.ts'
+import { ownOrigin } from '../own-address.ts'
+import { subject, type Finding } from './finding.ts'
+
+const loopback = /^(?:127\.|::1$|localhost$)/
+
+/** Every answer in our own name says so (RFC 9209). */
+const ours = (header: string | string[] | undefined): boolean => String(header).startsWith('codex-sidecar')
+
+/** Asks whoever listens on our address who it is; a request without credential goes no further than to us. */
+async function ask (origin: string, patience: number) {
+  const dispatcher = new Agent({ connect: { timeout: patience } })
+  const get = async (path: string) => {
+    const { statusCode: status, headers, body } = await request(`${origin}${path}`, { dispatcher, headersTimeout: patience, bodyTimeout: patience })
+    return { status, headers, text: await body.text() }
+  }
+  try {
+    const { headers, text } = await get('/')
+    return { isOurs: ours(headers['proxy-status']), text, draining: (await get('/readyz')).status === 503 }
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/** Looks at the address: is it free, ours, another sidecar's or something else's? */
+export async function listenerFindings (config: Config): Promise<Finding[]> {
+  const origin = ownOrigin(config)
+  const look = subject('listener', origin)
+  if (config.port === 0) return [look.note('port 0 is another one after each start, so no client can be pointed at it', 'codex-sidecar --port 7257')]
+  const open = loopback.test(config.host) ? [] : [subject('listener.host', `host ${config.host}`).warning('everyone who reaches this address can send requests through it', 'codex-sidecar --host 127.0.0.1')]
+  const other = `codex-sidecar --port ${config.port + 1}`
+  const taken = (what: string): Finding => look.problem(`${what} has this port; lsof -nP -iTCP:${config.port} -sTCP:LISTEN tells its name`, other)
+  try {
+    const { isOurs, text, draining } = await ask(origin, config.times.connect)
+    if (!isOurs) return [taken('another program'), ...open]
+    const missing = config.routes.filter(({ prefix }) => text.includes('no_route') && !text.includes(`${prefix}/`))
+    if (missing.length > 0) return [look.problem(`another codex-sidecar answers here, without the route ${missing.map(({ prefix }) => `${prefix}/`).join(', ')} of this configuration`, other), ...open]
+    return [draining ? look.warning('codex-sidecar answers but is shutting down', 'codex-sidecar') : look.ok('codex-sidecar answers and takes requests'), ...open]
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return [code === 'ECONNREFUSED' ? look.note('is free: codex-sidecar does not run', 'codex-sidecar') : taken('a program that does not speak HTTP'), ...open]
+  }
+}

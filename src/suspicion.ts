@@ -1,0 +1,41 @@
+import { LRUCache } from 'lru-cache'
+import type { Key } from './verdict.ts'
+
+/** ms within which a second 401 without a reason must follow the first one to say anything. */
+const WINDOW = 30_000
+
+interface Suspect { readonly since: number, readonly answeredAt: number }
+
+/**
+ * Tokens that got a 401 without a reason. One such answer says nothing, since good tokens get them too
+ * (openai/codex#39578); a second one counts only where its request began after the first answer was there.
+ */
+export class Suspicion {
+  readonly #suspects: LRUCache<Key, Suspect>
+
+  /** @param entries kept at most, apart from verdicts: junk must not push those out */
+  constructor (entries: number) { this.#suspects = new LRUCache({ max: entries }) }
+
+  get size (): number { return this.#suspects.size }
+
+  /** Whether a 401 without a reason stands against the token at `now`, ms. */
+  holds (key: Key, now: number): boolean {
+    const suspect = this.#suspects.get(key)
+    return suspect !== undefined && now <= suspect.since + WINDOW
+  }
+
+  /**
+   * Adds such an answer to a request that began at `order` in the order of all events; it came at `answeredAt`.
+   * @returns whether it is the second one
+   */
+  add (key: Key, { order, answeredAt, now }: { order: number, answeredAt: number, now: number }): boolean {
+    const first = this.#suspects.peek(key)
+    if (first !== undefined && now <= first.since + WINDOW) return order > first.answeredAt
+    this.#suspects.set(key, { since: now, answeredAt })
+    return false
+  }
+
+  clear (key: Key): void { this.#suspects.delete(key) }
+
+  keys (): IterableIterator<Key> { return this.#suspects.keys() }
+}

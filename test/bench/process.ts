@@ -1,0 +1,54 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+
+/** USER_HZ: what /proc counts processor time in, ticks a second; Linux has 100 for all programs. */
+const TICKS = 100
+
+/** Processor on which the measured program runs, and the one for everything else. */
+export const cores = { proxy: '0', rest: '1' } as const
+
+/** A program pinned to one processor that says `PORT <n>` once it listens. */
+export interface Measured {
+  readonly name: string
+  readonly port: number
+  readonly pid: number
+  /** ms from its start until it said its port. */
+  readonly startMs: number
+  /** Processor time so far, microseconds. */
+  readonly cpu: () => number
+  /** Resident memory, MB: now, and at most so far. */
+  readonly rss: () => { now: number, peak: number }
+  readonly stop: () => Promise<void>
+}
+
+/** Starts a program on its processor and waits for its port. */
+export async function start (name: string, core: string, command: readonly string[], env: Record<string, string> = {}): Promise<Measured> {
+  const began = performance.now()
+  const child: ChildProcess = spawn('taskset', ['-c', core, ...command], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      out += chunk.toString()
+      const found = /PORT (\d+)|listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(out)
+      if (found !== null) resolve(Number(found[1] ?? found[2]))
+      out = out.slice(-200)
+    })
+    child.once('exit', code => { reject(new Error(`${name} ended with ${code}`)) })
+  })
+  const pid = child.pid as number
+  const status = (field: string): number => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+  return {
+    name, port, pid, startMs: performance.now() - began,
+    cpu: () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / TICKS * 1e6
+    },
+    rss: () => ({ now: status('VmRSS'), peak: status('VmHWM') }),
+    stop: async () => {
+      if (child.exitCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
+import { fresh, head, keepAlive, percentile, type Latencies } from './load.ts'
+import type { Measured } from './process.ts'
+
+/** What one workload measured of one peer in one round; smaller is better. */
+export type Figures = Readonly<Record<string, number>>
+
+export interface Workload {
+  readonly name: string
+  /** Peers that can do it. */
+  readonly peers: readonly string[]
+  readonly run: (target: Measured) => Promise<Figures>
+}
+
+const all = ['codex-sidecar', 'stock http-proxy', 'floor', 'http-proxy-3', 'direct']
+const good = 'good-token-0123456789'
+const body = JSON.stringify({ model: 'm', stream: true, input: 'x'.repeat(40_000) })
+
+/** µs of the peer's processor time for each of `count` things, and latencies where they were measured. */
+async function measured (target: Measured, count: number, work: () => Promise<Latencies | undefined>): Promise<Figures> {
+  const before = target.cpu()
+  const latencies = await work()
+  const figures = { 'CPU µs': (target.cpu() - before) / count }
+  return latencies === undefined ? figures : { ...figures, 'p50 ms': percentile(latencies, 50), 'p99 ms': percentile(latencies, 99) }
+}
+
+const requests = (name: string, peers: readonly string[], request: Buffer, { connections, count, send = keepAlive }: { connections: number, count: number, send?: typeof keepAlive }): Workload => ({
+  name, peers,
+  run: async target => {
+    await send(target.port, request, { connections, count: connections }) // the token is known, the connections are open
+    return await measured(target, count, () => send(target.port, request, { connections, count }))
+  }
+})
+
+/** Event streams: CPU of the proxy for each event, and how long an event takes where it carries its time. */
+const streams = (name: string, { connections, count, every }: { connections: number, count: number, every: number }): Workload => ({
+  name, peers: all,
+  run: async target => await measured(target, connections * count, async () => {
+    const latencies: number[] = []
+    await Promise.all(Array.from({ length: connections }, async () => {
+      const socket = connect(target.port, '127.0.0.1')
+      let text = ''
+      socket.setEncoding('latin1').on('data', (chunk: string) => {
+        if (every > 0) for (const [, at = ''] of chunk.matchAll(/"at":(\d+)/g)) latencies.push(Number(process.hrtime.bigint() - BigInt(at)) / 1e6)
+        text = (text + chunk).slice(-64)
+        if (text.includes('response.completed')) socket.destroy()
+      })
+      socket.write(head('GET', `/v1/events?every=${every}&count=${count}`, good))
+      await once(socket, 'close')
+    }))
+    return every > 0 ? latencies.sort((a, b) => a - b) : undefined
+  })
+})
+
+const echo = (bytes: number, count: number): Workload => ({
+  name: `WebSocket echo, ${bytes} B`, peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'direct'],
+  run: async target => {
+    const socket = new WebSocket(`ws://127.0.0.1:${target.port}/v1/responses`, { headers: { authorization: `Bearer ${good}` }, perMessageDeflate: false, maxPayload: 1 << 24 })
+    await once(socket, 'open')
+    const message = Buffer.alloc(bytes, 'x')
+    const figures = await measured(target, count, async () => {
+      const latencies: number[] = []
+      for (let i = 0; i < count; i++) {
+        const began = performance.now()
+        const back = once(socket, 'message')
+        socket.send(message)
+        await back
+        latencies.push(performance.now() - began)
+      }
+      return latencies.sort((a, b) => a - b)
+    })
+    socket.terminate()
+    return figures
+  }
+})
+
+/** 100 MB one way: MB a second, and how far the peer's memory grows. */
+const transfer = (way: 'up' | 'down'): Workload => ({
+  name: `100 MB ${way}`, peers: all,
+  run: async target => {
+    const size = 100 << 20
+    const idle = target.rss().now
+    const began = performance.now()
+    const socket = connect(target.port, '127.0.0.1')
+    let got = 0
+    const received = new Promise<void>(resolve => socket.on('data', (chunk: Buffer) => {
+      got += chunk.length
+      if (way === 'up' || got >= size) resolve()
+    }))
+    if (way === 'down') socket.write(head('GET', `/v1/download?bytes=${size}`, good))
+    else {
+      socket.write(`POST /v1/files HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${good}\r\ncontent-length: ${size}\r\n\r\n`)
+      const block = Buffer.alloc(1 << 20)
+      for (let sent = 0; sent < 100; sent++) if (!socket.write(block)) await once(socket, 'drain')
+    }
+    await received
+    socket.destroy()
+    return { 'ms': performance.now() - began, 'RSS MB': Math.max(0, target.rss().peak - idle) }
+  }
+})
+
+/** What each of 1,000 idle connections costs, KB. */
+const idle = (name: string, open: (target: Measured) => Promise<() => void>): Workload => ({
+  name, peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3'],
+  run: async target => {
+    const before = target.rss().now
+    const closers = []
+    for (let i = 0; i < 20; i++) closers.push(...await Promise.all(Array.from({ length: 50 }, () => open(target))))
+    const each = (target.rss().now - before) * 1024 / closers.length
+    for (const close of closers) close()
+    return { 'KB each': each }
+  }
+})
+
+/** The bench, workload by workload. */
+export const workloads: readonly Workload[] = [
+  requests('good token, 64 connections', all, head('GET', '/v1/models', good), { connections: 64, count: 6_000 }),
+  requests('good token, 1 connection', all, head('GET', '/v1/models', good), { connections: 1, count: 1_500 }),
+  requests('good token, a connection each', all, head('GET', '/v1/models', good), { connections: 16, count: 2_000, send: fresh }),
+  requests('POST 40 KB', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 2_000 }),
+  requests('POST 40 KB, a connection each', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 1_500, send: fresh }),
+  requests('local 401, expired', ['codex-sidecar', 'fastify hello'], head('GET', '/v1/models', `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"exp":1}').toString('base64url')}.c2ln`), { connections: 64, count: 6_000 }),
+  requests('local 401, known to be dead', ['codex-sidecar', 'fastify hello'], head('GET', '/v1/models', 'dead'), { connections: 64, count: 6_000 }),
+  requests('local 401, malformed', ['codex-sidecar', 'fastify hello'], head('GET', '/v1/models', 'undefined'), { connections: 64, count: 6_000 }),
+  streams('200 streams, 50 events/s each', { connections: 200, count: 100, every: 20 }),
+  streams('20 streams flat out', { connections: 20, count: 5_000, every: 0 }),
+  echo(200, 4_000), echo(16_384, 2_000), echo(262_144, 300),
+  transfer('up'), transfer('down'),
+  idle('1,000 idle event streams', async target => {
+    const socket = connect(target.port, '127.0.0.1')
+    socket.write(head('GET', '/v1/events?every=1000000000&count=1', good))
+    await once(socket, 'data')
+    return () => { socket.destroy() }
+  }),
+  idle('1,000 idle WebSockets', async target => {
+    const socket = new WebSocket(`ws://127.0.0.1:${target.port}/v1/responses`, { headers: { authorization: `Bearer ${good}` }, perMessageDeflate: false })
+    socket.on('error', () => {})
+    await once(socket, 'open')
+    return () => { socket.terminate() }
+  })
+]
