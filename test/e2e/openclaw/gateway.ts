@@ -26,15 +26,20 @@ async function freePort (): Promise<number> {
 /** The real gateway with a home of its own and one client at it. */
 export async function startGateway (t: Test, installation: Installation, baseUrls: Logins, logins: Logins) {
   // Whatever is still meant for the network ends here and is counted.
-  let outside: string[] = []
+  const outside: string[] = []
   const trap = await startRawUpstream(t, socket => {
-    socket.once('data', (data: Buffer) => { outside.push(data.toString('latin1').split('\r\n')[0] ?? ''); socket.destroy() })
+    socket.once('data', (data: Buffer) => {
+      outside.push(data.toString('latin1').split('\r\n')[0] ?? '')
+      socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n') // merely cut, it is tried again without end
+    })
   })
   const port = await freePort()
   const home = await writeHome(t, { version: installation.version, baseUrls, logins, port, token: TOKEN })
   const env = {
     PATH: process.env['PATH'],
     HOME: home.folder,
+    TMPDIR: home.folder,
+    NODE_USE_ENV_PROXY: '1', // fetch itself would pass the trap by
     OPENCLAW_STATE_DIR: home.state,
     OPENCLAW_CONFIG_PATH: home.config,
     OPENCLAW_SKIP_CHANNELS: '1',
@@ -77,7 +82,8 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
   return {
     operator: connected, home, pid: child.pid,
     get alive () { return child.exitCode === null && child.signalCode === null },
-    get outside () { return outside },
+    /** First lines of what it sent beyond loopback. */
+    outside,
     get said () { return said },
     /** Gives the logins other tokens, as a sign-in or a revocation does: on disk first, then read again. */
     async signIn (tokens: Logins) {

@@ -7,11 +7,17 @@ import type { Test } from 'tap'
 export type Logins = Readonly<Record<'main' | 'helper', string>>
 
 /** How one version of OpenClaw names the Codex route, and the end of its base URL. */
-interface Dialect { readonly provider: string, readonly api: string, readonly end: string }
+interface Dialect {
+  readonly provider: string
+  readonly api: string
+  readonly end: string
+  /** Settings that only this version knows: what makes requests of its own accord is off. */
+  readonly quiet: { models: object, defaults: object }
+}
 
 const dialectOf = (version: string): Dialect => version.startsWith('2026.4.')
-  ? { provider: 'openai-codex', api: 'openai-codex-responses', end: '' }
-  : { provider: 'openai', api: 'openai-chatgpt-responses', end: '/codex' }
+  ? { provider: 'openai-codex', api: 'openai-codex-responses', end: '', quiet: { models: {}, defaults: {} } }
+  : { provider: 'openai', api: 'openai-chatgpt-responses', end: '/codex', quiet: { models: { catalogRefresh: { enabled: false } }, defaults: { utilityModel: '' } } }
 
 export const MODEL = 'gpt-5.4'
 
@@ -30,7 +36,7 @@ export interface HomeOptions {
 export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls, logins, port, token }: HomeOptions) {
   const folder = await mkdtemp(join(tmpdir(), 'openclaw-e2e-'))
   t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
-  const { provider, api, end } = dialectOf(version)
+  const { provider, api, end, quiet } = dialectOf(version)
   const [state, workspace, secrets] = [join(folder, 'state'), join(folder, 'workspace'), join(folder, 'tokens.json')]
   const agent = join(state, 'agents', 'main', 'agent')
   await mkdir(agent, { recursive: true })
@@ -47,13 +53,24 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
     discovery: { mdns: { mode: 'off' } },
     cron: { enabled: false },
     secrets: { providers: { tokens: { source: 'file', path: secrets, mode: 'json' } } },
+    logging: { file: join(folder, 'openclaw.log') },
     models: {
+      ...quiet.models,
       providers: {
         [provider]: { baseUrl: `${baseUrls.main}${end}`, api, models: [model] },
         helper: { baseUrl: `${baseUrls.helper}${end}`, api, models: [model] }
       }
     },
-    agents: { defaults: { workspace, skipBootstrap: true, heartbeat: { every: '0m' }, model: { primary: `${provider}/${MODEL}` }, models: { [`${provider}/${MODEL}`]: {}, [`helper/${MODEL}`]: {} } } },
+    agents: {
+      defaults: {
+        ...quiet.defaults,
+        workspace,
+        skipBootstrap: true,
+        heartbeat: { every: '0m' },
+        model: { primary: `${provider}/${MODEL}` },
+        models: { [`${provider}/${MODEL}`]: {}, [`helper/${MODEL}`]: {} }
+      }
+    },
     plugins: { allow: ['openai'] }
   }), { mode: 0o600 })
   return { folder, state, config, workspace, provider, write }
