@@ -1,0 +1,77 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+/** Tokens by the name of the login that holds them. */
+export type Logins = Readonly<Record<'main' | 'helper', string>>
+
+/** How one version of OpenClaw names the Codex route, and the end of its base URL. */
+interface Dialect {
+  readonly provider: string
+  readonly api: string
+  readonly end: string
+  /** Settings that only this version knows: what makes requests of its own accord is off. */
+  readonly quiet: { models: object, defaults: object }
+}
+
+const dialectOf = (version: string): Dialect => version.startsWith('2026.4.')
+  ? { provider: 'openai-codex', api: 'openai-codex-responses', end: '', quiet: { models: {}, defaults: {} } }
+  : { provider: 'openai', api: 'openai-chatgpt-responses', end: '/codex', quiet: { models: { catalogRefresh: { enabled: false } }, defaults: { utilityModel: '' } } }
+
+export const MODEL = 'gpt-5.4'
+
+const model = { id: MODEL, name: MODEL, reasoning: false, input: ['text'], cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, contextWindow: 272_000, maxTokens: 32_000 }
+
+export interface HomeOptions {
+  version: string
+  /** Base URLs, without the part that depends on the version. */
+  baseUrls: Logins
+  logins: Logins
+  port: number
+  token: string
+}
+
+/** A throw-away home: state, configuration, and the two logins in a file that `secrets.reload` reads again. */
+export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls, logins, port, token }: HomeOptions) {
+  const folder = await mkdtemp(join(tmpdir(), 'openclaw-e2e-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const { provider, api, end, quiet } = dialectOf(version)
+  const [state, workspace, secrets] = [join(folder, 'state'), join(folder, 'workspace'), join(folder, 'tokens.json')]
+  const agent = join(state, 'agents', 'main', 'agent')
+  await mkdir(agent, { recursive: true })
+  await mkdir(workspace)
+  const ref = (login: keyof Logins): object => ({ source: 'file', provider: 'tokens', id: `/${login}` })
+  const write = (tokens: Logins): Promise<void> => writeFile(secrets, JSON.stringify(tokens), { mode: 0o600 })
+  await write(logins)
+  const profile = (name: string, login: keyof Logins): object => ({ [`${name}:default`]: { type: 'token', provider: name, tokenRef: ref(login) } })
+  await writeFile(join(agent, 'auth-profiles.json'), JSON.stringify({ version: 1, profiles: { ...profile(provider, 'main'), ...profile('helper', 'helper') } }), { mode: 0o600 })
+  const config = join(folder, 'openclaw.json')
+  await writeFile(config, JSON.stringify({
+    gateway: { mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token }, controlUi: { enabled: false }, reload: { mode: 'off' } },
+    update: { checkOnStart: false, auto: { enabled: false } },
+    discovery: { mdns: { mode: 'off' } },
+    cron: { enabled: false },
+    secrets: { providers: { tokens: { source: 'file', path: secrets, mode: 'json' } } },
+    logging: { file: join(folder, 'openclaw.log') },
+    models: {
+      ...quiet.models,
+      providers: {
+        [provider]: { baseUrl: `${baseUrls.main}${end}`, api, models: [model] },
+        helper: { baseUrl: `${baseUrls.helper}${end}`, api, models: [model] }
+      }
+    },
+    agents: {
+      defaults: {
+        ...quiet.defaults,
+        workspace,
+        skipBootstrap: true,
+        heartbeat: { every: '0m' },
+        model: { primary: `${provider}/${MODEL}` },
+        models: { [`${provider}/${MODEL}`]: {}, [`helper/${MODEL}`]: {} }
+      }
+    },
+    plugins: { allow: ['openai'] }
+  }), { mode: 0o600 })
+  return { folder, state, config, workspace, provider, write }
+}

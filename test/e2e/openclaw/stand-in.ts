@@ -1,0 +1,120 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { firstHalf, responsesTurn } from '../../fixtures/streams.ts'
+import { json } from '../../fixtures/upstream.ts'
+
+/** What the upstream thinks of a token. */
+export type Standing = 'good' | 'bad' | 'expired' | 'revoked'
+/** What goes wrong for the helper; a refused upgrade is answered with 503. */
+export type Fault = 'reset' | 'hang' | 'half' | 'refused upgrade'
+
+/** One request or upgrade as it arrived, with what the token is worth. */
+export interface Arrival { readonly kind: 'POST' | 'upgrade' | 'other', readonly standing: Standing, readonly path: string }
+
+/** The answers, told apart by who asked. */
+export const ANSWER = { main: 'The main agent goes on with its work one word after the other until all of it is said', helper: 'A short answer for the side' }
+/** Milliseconds from the first to the last word of a slow turn. */
+const SLOW = 5000
+
+const refusals: Record<Exclude<Standing, 'good'>, object> = {
+  bad: { error: { message: 'Provided authentication token is invalid.', type: 'invalid_request_error', code: 'token_invalidated', param: null } },
+  expired: { error: { message: 'Provided authentication token is expired. Please try signing in again.', type: 'invalid_request_error', code: 'token_expired', param: null } },
+  revoked: { error: { message: 'Your authentication token has been revoked.', type: 'invalid_request_error', code: 'token_revoked', param: null } }
+}
+
+/** A stand-in for the Codex route: event streams and WebSockets, slow turns, tokens that are refused, and faults to order. */
+export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<Record<string, Standing>>) {
+  const seen: Arrival[] = []
+  const sockets = new Set<Socket>()
+  const order: { fault?: Fault, slow: boolean } = { slow: false }
+  let turns = 0
+
+  const arrive = (request: IncomingMessage, kind: Arrival['kind']): Standing => {
+    const standing = tokens[(request.headers.authorization ?? '').replace(/^Bearer /, '')] ?? 'bad'
+    seen.push({ kind, standing, path: request.url ?? '' })
+    return standing
+  }
+
+  /** Which events to send to a request, how far apart, and whether it is the helper's. */
+  function answerTo (body: string) {
+    const helper = body.includes('btw_side_question')
+    if (!helper) turns++
+    const turn = responsesTurn(helper ? ANSWER.helper : ANSWER.main)
+    const events = helper && order.fault === 'half' ? firstHalf(turn) : turn.events
+    return { helper, events, pause: !helper && order.slow ? SLOW / events.length : 0 }
+  }
+
+  async function respond (request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = ''
+    for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) body += chunk
+    const isTurn = request.method === 'POST' && (request.url ?? '').endsWith('/responses')
+    const standing = arrive(request, isTurn ? 'POST' : 'other')
+    if (standing !== 'good') return json(response, 401, refusals[standing])
+    if (!isTurn) return json(response, 200, { object: 'list', data: [], models: [] })
+    const { helper, events, pause } = answerTo(body)
+    if (helper && order.fault === 'reset') { request.socket.resetAndDestroy(); return }
+    if (helper && order.fault === 'hang') return
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+    for (const event of events) {
+      response.write(event)
+      if (pause > 0) await sleep(pause)
+    }
+    response.end()
+  }
+
+  async function converse (socket: WebSocket, raw: Socket, body: string): Promise<void> {
+    const { helper, events, pause } = answerTo(body)
+    if (helper && order.fault === 'reset') { raw.resetAndDestroy(); return }
+    if (helper && order.fault === 'hang') return
+    for (const event of events) {
+      socket.send(event.replace(/^(?:event: .*\n)?data: /, '').trim())
+      if (pause > 0) await sleep(pause)
+    }
+    if (helper && order.fault === 'half') socket.close()
+  }
+
+  const server = createServer({ maxHeaderSize: 262_144 }, (request, response) => {
+    request.on('error', () => {})
+    respond(request, response).catch(() => { response.destroy() }) // the client has gone
+  })
+  const webSockets = new WebSocketServer({ noServer: true })
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+  })
+  server.on('upgrade', (request, socket: Socket, head) => {
+    const standing = arrive(request, 'upgrade')
+    const refuse = (status: string, body: object): void => {
+      const text = JSON.stringify(body)
+      socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`)
+    }
+    if (standing !== 'good') { refuse('401 Unauthorized', refusals[standing]); return }
+    if (order.fault === 'refused upgrade') { refuse('503 Service Unavailable', { error: { message: 'no WebSockets now', type: 'server_error', code: null, param: null } }); return }
+    if (order.fault === 'hang') return
+    if (order.fault === 'reset') { socket.resetAndDestroy(); return }
+    webSockets.handleUpgrade(request, socket, head, webSocket => {
+      webSocket.on('error', () => {})
+      webSocket.on('message', (data: Buffer) => { converse(webSocket, socket, data.toString()).catch(() => {}) })
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    /** What goes wrong from now on, and whether turns of the main agent take their time. */
+    order,
+    /** Turns of the main agent so far. */
+    get turns () { return turns }
+  }
+}
+
+export type StandIn = Awaited<ReturnType<typeof startStandIn>>
