@@ -56,7 +56,7 @@ export function say (operator: Operator, sessionKey: string, message: string, li
     if (state === 'delta') begun.resolve(undefined)
     if (state === 'final' && runId === sent && textOf(payload) === '') run = undefined
     else if (state === 'final') end('answer', textOf(payload))
-    if (state === 'error') end('error', String(errorMessage ?? textOf(payload)))
+    if (state === 'error') end('error', typeof errorMessage === 'string' ? errorMessage : textOf(payload))
     if (state === 'aborted') end('error', 'aborted')
   })
   const timer = setTimeout(() => {

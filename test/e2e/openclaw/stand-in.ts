@@ -53,8 +53,8 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
     for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) body += chunk
     const isTurn = request.method === 'POST' && (request.url ?? '').endsWith('/responses')
     const standing = arrive(request, isTurn ? 'POST' : 'other')
-    if (standing !== 'good') return json(response, 401, refusals[standing])
-    if (!isTurn) return json(response, 200, { object: 'list', data: [], models: [] })
+    if (standing !== 'good') { json(response, 401, refusals[standing]); return; }
+    if (!isTurn) { json(response, 200, { object: 'list', data: [], models: [] }); return; }
     const { helper, events, pause } = answerTo(body)
     if (helper && order.fault === 'reset') { request.socket.resetAndDestroy(); return }
     if (helper && order.fault === 'hang') return
