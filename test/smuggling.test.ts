@@ -96,11 +96,11 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
   const differing = upstream.arrivals.filter(({ fields }) => {
     const marker = fields.filter(([name]) => name.toLowerCase() === 'x-marker').map(([, value]) => value).join(', ')
     const bearer = fields.some(([name, value]) => name.toLowerCase() === 'authorization' && /^bearer\s/i.test(value))
-    const own = fields.filter(([name]) => !/^(?:host|connection|transfer-encoding|content-length)$/i.test(name))
+    const own = fields.filter(([name]) => !/^(?:host|connection|transfer-encoding|content-length|via)$/i.test(name))
     return bearer && heads.get(marker)?.has(textOf(own)) !== true
   })
   t.strictSame(differing.slice(0, 3), [], 'each arrives with the very fields that were judged')
   t.comment(`${answered} answered, ${unjudged.length + missing.length + differing.length + upstream.faults.length} differences`)
-  t.ok(answered > sent / 20, 'enough of them pass for this to say something')
+  t.ok(upstream.arrivals.length > sent / 20, 'enough of them pass for this to say something')
   t.strictSame(lines.filter(({ code }) => code === 'internal_error').slice(0, 3), [], 'none is a fault of ours')
 })
