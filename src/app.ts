@@ -7,6 +7,7 @@ import { logRequest, quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
+import { readPerConnection } from './connection-credential.ts'
 import { createCredentialReader } from './credential.ts'
 import { Drain } from './drain.ts'
 import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
@@ -53,7 +54,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const loop = createLoop()
   const forward = createForward({ config, drain, tunnels, loop })
 
@@ -141,7 +142,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
         record.lane = lane
         pass(request, reply)
       }
-      const decision = guard({ route, raw: raw.rawHeaders, method: request.method })
+      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, connection: raw.socket })
       if (!(decision instanceof Promise)) return settle(decision)
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {
