@@ -19,6 +19,8 @@ import { createMetrics } from './metrics.ts'
 import { trackPipelines } from './pipeline.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
+import { Refusals } from './refusals.ts'
+import { createStatus } from './status.ts'
 import { createSwitch } from './switching-protocols.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
@@ -26,9 +28,13 @@ import { createClaimsValidator } from './validators/claims.ts'
 import { createSignatureValidator } from './validators/signature.ts'
 import { VerdictCache } from './verdict-cache.ts'
 import { systemClock, type Clock, type Validator } from './verdict.ts'
+import { version } from './version.ts'
 
 /** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
 const ASKING = 2_000
+
+/** Answers in our own name that /status shows. */
+const REFUSALS = 50
 
 /** nginx's status for a request whose client has left. */
 const CLIENT_GONE = 499
@@ -45,9 +51,11 @@ export interface AppOptions {
 export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
+  const own = version()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const tunnels = createSwitch(config, drain)
-  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock })
+  const refusals = new Refusals(REFUSALS, clock)
+  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock, version: own })
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
@@ -78,7 +86,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
-  const bare = answerBareErrors(app, config, log)
+  const bare = answerBareErrors(app, config, log, refusals)
   const upgrades = acceptUpgrades(app, trackPipelines(app.server))
 
   app.decorateRequest('record')
@@ -88,6 +96,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
       record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
       logRequest(log, request, reply)
       metrics.finished(record, reply.raw.statusCode)
+      refusals.finished(request, reply.raw.statusCode)
     })
     checkRequest(request.raw)
     loop.check(request.raw.rawHeaders)
@@ -100,7 +109,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   app.addHook('preClose', () => drain.begin(times.drain))
 
   app.decorate('verdicts', cache)
-  registerHealth(app, { config, drain, metrics, verdicts: cache })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own })
+  registerHealth(app, { config, drain, metrics, verdicts: cache, status })
   app.addHook('onClose', signature.close)
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
@@ -112,8 +122,10 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
 /** Answers in our own name; Fastify would add a charset, which JSON has none of (RFC 8259 section 11). */
 function refuse (thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
   const error = asSidecarError(thrown)
-  request.record.code = error.code
-  if (error.code === 'internal_error') request.record.error = thrown
+  const { record } = request
+  record.code = error.code
+  record.detail = error.detail
+  if (error.code === 'internal_error') record.error = thrown
   reply.hijack()
   writeAnswer(reply.raw, answerTo(error, request.id))
 }

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { answerTo, serializeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
+import type { Refusals } from './refusals.ts'
 
 /** What Node's parser reports besides the error itself. */
 interface ParserError extends NodeJS.ErrnoException { bytesParsed?: number, rawPacket?: Buffer, reason?: string }
@@ -38,10 +39,11 @@ function answerable (socket: Socket): boolean {
 }
 
 /** Answers what never becomes a request, on the bare socket, which then ends. */
-export function answerBareErrors (app: FastifyInstance, config: Config, log: Logger) {
+export function answerBareErrors (app: FastifyInstance, config: Config, log: Logger, refusals: Refusals) {
   const answer = (error: SidecarError, socket: Socket): void => {
     const reqId = randomUUID()
     log.info({ reqId, status: error.status, code: error.code }, error.code)
+    refusals.bare(error, reqId)
     socket.end(serializeAnswer(answerTo(error, reqId)), () => socket.destroy())
   }
   // An upload that waits for our word gets it from the forwarder, once the guard has passed it.

@@ -144,6 +144,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     decision.learn(error.status, [])
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
+    record.detail = error.detail
     writeAnswer(response, answerTo(error, requestId))
     this.#finish('ours')
   }
