@@ -1,6 +1,12 @@
 import type { ActiveEntry, Entries, InactiveEntry, Suspect } from './verdict-entry.ts'
 import type { Key, Reason, Source } from './verdict.ts'
 
+/** What may be seen of a key's fingerprint. */
+const tokenOf = (key: Key): string => key.slice(0, 8)
+
+/** A key's last part. */
+const routeOf = (key: Key): string => `${key.slice(key.lastIndexOf(' ') + 1)}/`
+
 /** A verdict as it is shown. Times in whole seconds. */
 export interface ListedVerdict {
   /** 8 hex digits of the fingerprint. */
@@ -37,35 +43,38 @@ export interface ListingOptions {
 
 const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000))
 
-type Rest = Pick<ListedVerdict, 'state' | 'reason' | 'detail' | 'source' | 'dueInSeconds'>
+/** What is told of an entry by its kind. */
+type Kind = Pick<ListedVerdict, 'state' | 'reason' | 'detail' | 'source'>
+
+const suspicion: Kind = { state: 'suspect', reason: null, detail: 'the upstream answered 401 without a reason', source: 'upstream' }
 
 /** Shows verdicts, those used last first. A suspect token's active verdict is not shown: it is passed over meanwhile. */
 export function listVerdicts ({ active, inactive, suspect }: Entries, { now, most, find }: ListingOptions): ListedVerdict[] {
-  const show = (key: Key, { madeAt, until, tally: { uses, usedAt } }: ActiveEntry | InactiveEntry | Suspect, rest: Rest): ListedVerdict => {
-    const [fingerprint = '', carrier = '', prefix = ''] = key.split(' ')
-    return {
-      token: fingerprint.slice(0, 8), route: `${prefix}/`, carrier, ...rest,
-      ageSeconds: seconds(now - madeAt), holdsForSeconds: seconds(until - now), uses, usedSecondsAgo: seconds(now - usedAt)
-    }
-  }
-  const fits = ({ token, route, state, reason, source }: ListedVerdict): boolean => [token, route, state, reason ?? '', source].some(text => text.startsWith(find))
   const suspects = new Set<Key>()
-  const found: { verdict: ListedVerdict, usedAt: number }[] = []
-  /** As many of a kind as could be among the wanted ones. */
-  function take<E extends ActiveEntry | InactiveEntry | Suspect> (entries: Iterable<[Key, E]>, shown: (key: Key, entry: E) => ListedVerdict | undefined): void {
+  const found: { key: Key, entry: ActiveEntry | InactiveEntry | Suspect, kind: Kind, due: number }[] = []
+  const fits = (key: Key, { state, reason, source }: Kind): boolean =>
+    find === '' || tokenOf(key).startsWith(find) || state.startsWith(find) || source.startsWith(find) || reason?.startsWith(find) === true || routeOf(key).startsWith(find)
+
+  /** Takes as many of a kind as could be among the wanted ones; `kindOf` is undefined for those that hold nothing. */
+  function take<E extends ActiveEntry | InactiveEntry | Suspect> (entries: Iterable<[Key, E]>, kindOf: (key: Key, entry: E) => Kind | undefined, dueAt: (entry: E) => number): void {
     const end = found.length + most
     for (const [key, entry] of entries) {
       if (found.length >= end) return
-      const verdict = shown(key, entry)
-      if (verdict !== undefined && fits(verdict)) found.push({ verdict, usedAt: entry.tally.usedAt })
+      const kind = kindOf(key, entry)
+      if (kind !== undefined && fits(key, kind)) found.push({ key, entry, kind, due: dueAt(entry) })
     }
   }
-  take(suspect, (key, entry) => {
-    if (now > entry.until) return undefined
+  take(suspect, (key, { until }) => {
+    if (now > until) return undefined
     suspects.add(key)
-    return show(key, entry, { state: 'suspect', reason: null, detail: 'the upstream answered 401 without a reason', source: 'upstream', dueInSeconds: 0 })
-  })
-  take(inactive, (key, entry) => show(key, entry, { ...entry.verdict, dueInSeconds: seconds(entry.until - now) }))
-  take(active, (key, entry) => suspects.has(key) ? undefined : show(key, entry, { state: 'active', reason: null, detail: '', source: entry.verdict.source, dueInSeconds: seconds(entry.refreshAt - now) }))
-  return found.sort((a, b) => b.usedAt - a.usedAt).slice(0, most).map(({ verdict }) => verdict)
+    return suspicion
+  }, () => now)
+  take(inactive, (_key, { verdict }) => verdict, ({ until }) => until)
+  take(active, (key, { verdict: { source } }) => suspects.has(key) ? undefined : { state: 'active', reason: null, detail: '', source }, ({ refreshAt }) => refreshAt)
+
+  return found.sort((a, b) => b.entry.tally.usedAt - a.entry.tally.usedAt).slice(0, most)
+    .map(({ key, entry: { madeAt, until, tally: { uses, usedAt } }, kind: { state, reason, detail, source }, due }) => ({
+      token: tokenOf(key), route: routeOf(key), carrier: key.slice(key.indexOf(' ') + 1, key.lastIndexOf(' ')), state, reason, detail, source,
+      ageSeconds: seconds(now - madeAt), dueInSeconds: seconds(due - now), holdsForSeconds: seconds(until - now), uses, usedSecondsAgo: seconds(now - usedAt)
+    }))
 }

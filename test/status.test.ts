@@ -94,6 +94,9 @@ t.test('a verdict is listed once, while it holds something, those used last firs
   t.match(await listed('?verdicts=1'), [{ state: 'active', dueInSeconds: /[1-9]/ }])
   t.strictSame(await listed('?verdicts=0'), [])
   t.match(await listed('?find=inact'), [{ state: 'inactive' }])
+  const { token = '' } = (await s.status('?verdicts=1')).verdicts.list[0] ?? {}
+  t.equal((await listed(`?find=${token}`)).length, 1)
+  for (const digit of '0123456789abcdef') t.strictSame(await listed(`?find=${token}${digit}`), [], 'more of the fingerprint can not be found out')
   for (const [find, found] of [['token_rej', 1], ['upstream', 3], ['/v1', 3], ['/backend', 0], ['null', 0]] as const) t.equal((await listed(`?find=${find}`)).length, found, find)
   for (const query of ['?verdicts=', '?verdicts=-1', '?verdicts=all', '?verdicts=1&verdicts=2']) t.match(await s.ask(`/status${query}`), { status: 400, text: /"code":"invalid_request"/ }, query)
   rememberMany(s.app, 10_000)
