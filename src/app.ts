@@ -17,6 +17,7 @@ import { createLoop } from './loop.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import { trackPipelines } from './pipeline.ts'
+import { version } from './package-files.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { Refusals } from './refusals.ts'
@@ -28,7 +29,6 @@ import { createClaimsValidator } from './validators/claims.ts'
 import { createSignatureValidator } from './validators/signature.ts'
 import { VerdictCache } from './verdict-cache.ts'
 import { systemClock, type Clock, type Validator } from './verdict.ts'
-import { version } from './version.ts'
 
 /** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
 const ASKING = 2_000
@@ -86,8 +86,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
-  const bare = answerBareErrors(app, config, log, refusals)
-  const upgrades = acceptUpgrades(app, trackPipelines(app.server))
+  const pipelines = trackPipelines(app.server)
+  const bare = answerBareErrors(app, { config, log, pipelines, refusals })
+  const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {

@@ -5,7 +5,7 @@ import type { RequestRecord } from './record.ts'
 export function createLatencyMetrics (registry: Registry) {
   const registers = [registry]
   const guard = new Histogram({
-    name: 'codex_sidecar_guard_duration_seconds', registers, labelNames: ['route'], buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 3],
+    name: 'codex_sidecar_guard_duration_seconds', registers, buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 3],
     help: 'Time from a request to its verdict, asking the upstream included: what is added before it goes on.'
   })
   const upstream = new Histogram({
@@ -16,7 +16,7 @@ export function createLatencyMetrics (registry: Registry) {
     /** Takes in a finished request. */
     finished (route: string, { guardMs, upstreamMs }: RequestRecord): void {
       if (guardMs === undefined) return
-      guard.observe({ route }, guardMs / 1000)
+      guard.observe(guardMs / 1000)
       if (upstreamMs !== undefined) upstream.observe({ route }, (upstreamMs - guardMs) / 1000)
     }
   }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
+import { ownFile } from './package-files.ts'
 
-/** What the page is made of, beside this file, each with its type. */
+/** What the page is made of, each with its type. These files are packed as they are: no build touches them. */
 const files = {
   'index.html': 'text/html; charset=utf-8',
   'page.css': 'text/css; charset=utf-8',
@@ -36,7 +36,7 @@ export interface PageFile { readonly type: string, readonly text: string }
  * @returns the page itself
  */
 export function mountPage (scope: FastifyInstance): PageFile {
-  const read = (name: keyof typeof files): PageFile => ({ type: files[name], text: readFileSync(new URL(`status-page/${name}`, import.meta.url), 'utf8') })
+  const read = (name: keyof typeof files): PageFile => ({ type: files[name], text: ownFile(`src/status-page/${name}`) })
   for (const name of ['page.css', 'page.js', 'dom.js', 'view.js', 'icon.svg'] as const) {
     const { type, text } = read(name)
     scope.get(`/status/${name}`, (_request, reply) => reply.type(type).send(text))

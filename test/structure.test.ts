@@ -11,7 +11,7 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'options', 'config', 'conformance', 'setup-lines', 'version'],
+  ['errors', 'headers', 'sse', 'frames', 'options', 'config', 'conformance', 'setup-lines', 'package-files'],
   ['credential'],
   ['verdict', 'verdict-entry'],
   ['validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
