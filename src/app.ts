@@ -110,7 +110,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   app.addHook('preClose', () => drain.begin(times.drain))
 
   app.decorate('verdicts', cache)
-  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own, since: clock.wall() })
   registerHealth(app, { config, drain, metrics, verdicts: cache, status })
   app.addHook('onClose', signature.close)
   for (const upstream of upstreams) {

@@ -36,7 +36,7 @@ export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock, v
     labelNames: ['route'], buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
   })
   const latency = createLatencyMetrics(registry)
-  createUpstreamMetrics(registry, upstreams)
+  createUpstreamMetrics(registry, () => upstreams)
   createProcessMetrics(registry, version)
   new Gauge({
     name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set(tunnels.open) }

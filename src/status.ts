@@ -22,6 +22,8 @@ export interface StatusSources {
   refusals: Refusals
   clock: Clock
   version: string
+  /** When it began, ms since 1970. */
+  since: number
 }
 
 /** What a request for the status wants to see. */
@@ -68,9 +70,8 @@ const clientStatus = (origin: string, prefixes: readonly string[]) =>
   })
 
 /** Makes the snapshots of what runs here: for programs as they are, for people behind the status page. */
-export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, clock, version }: StatusSources) {
+export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, clock, version, since }: StatusSources) {
   const prefixes = config.routes.map(({ prefix }) => prefix)
-  const since = clock.wall()
   return async function status ({ origin, listening, most, find }: Wanted) {
     const requests = await metrics.requestsByRoute()
     return {
