@@ -34,8 +34,8 @@ export interface ConfigSources {
   env?: Readonly<Record<string, string | undefined>>
 }
 
-interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: string[], minimum?: number, maximum?: number }
-const declared = Object.entries(optionsSchema.properties as Record<string, Declared>)
+interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: readonly string[], minimum?: number, maximum?: number }
+const declared = Object.entries<Declared>(optionsSchema.properties)
 
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]

@@ -11,7 +11,7 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'options', 'config', 'conformance'],
+  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'conformance'],
   ['credential'],
   ['verdict'],
   ['validators', 'jwks', 'suspicion', 'verdict-cache', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
