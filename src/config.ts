@@ -40,7 +40,8 @@ const declared = Object.entries<Declared>(optionsSchema.properties)
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false })
+// Compiled at each start and run once: neither to be checked itself, which a test does, nor to be made fast.
+const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, meta: false, validateSchema: false, code: { optimize: false } })
 ajv.addFormat('key-set', (text: string) => !/^https?:/.test(text) || tryUrl(text) !== null)
 ajv.addFormat('upstream', (text: string) => {
   const url = tryUrl(text)

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
+import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
 import { run } from '../src/cli.ts'
 import { ConfigError, loadConfig } from '../src/config.ts'
+import { optionsSchema } from '../src/options.ts'
 import { expiredJwt, jwt } from './fixtures/token.ts'
 import { deadKey, json, startUpstream } from './fixtures/upstream.ts'
 
@@ -23,6 +25,11 @@ t.test('defaults', async t => {
     ['/v1/messages', 'https://api.anthropic.com/v1/messages'],
     ['/v1', 'https://api.openai.com/v1/']
   ])
+})
+
+t.test('the options are described in JSON Schema', async t => {
+  const ajv = new Ajv({ strict: false })
+  t.ok(ajv.validateSchema(optionsSchema), ajv.errorsText())
 })
 
 t.test('flags before environment before file before defaults', async t => {
