@@ -78,8 +78,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
-  const bare = answerBareErrors(app, config, log)
-  const upgrades = acceptUpgrades(app, trackPipelines(app.server))
+  const pipelines = trackPipelines(app.server)
+  const bare = answerBareErrors(app, { config, log, pipelines })
+  const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {

@@ -28,11 +28,12 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
 /** What undici's pool hands to the connections it makes. */
 type TrackedOptions = Client.Options & { connect: buildConnector.connector, circuit: Circuit }
 
-/** undici dials for ever while a connect error has this code, as a proxy's has that hangs up (nodejs/undici#3897). */
-export function final (error: Error): Error {
-  return (error as NodeJS.ErrnoException).code === 'UND_ERR_SOCKET'
-    ? Object.assign(new Error('the HTTP proxy hung up', { cause: error }), { code: 'UND_ERR_PRX_CONN' })
-    : error
+/** What the failure of a connect is called, so that it can be told from that of a connection that was there. */
+export function ofConnect (error: NodeJS.ErrnoException, origin: URL): Error {
+  const { code } = error
+  const called = code === 'UND_ERR_SOCKET' ? 'UND_ERR_PRX_CONN' // undici dials for ever while it has the first name (nodejs/undici#3897)
+    : code === 'ECONNRESET' && origin.protocol === 'https:' ? 'TLS_RESET' : code
+  return called === code ? error : Object.assign(new Error('hung up while the connection was being made', { cause: error }), { code: called })
 }
 
 /**
@@ -59,7 +60,7 @@ class TrackedClient extends Client implements Connection {
             circuit.succeeded()
             callback(...result)
           } else {
-            const failure = final(error)
+            const failure = ofConnect(error, origin)
             circuit.failed(failure)
             callback(failure, null)
           }

@@ -441,6 +441,7 @@ t.test('the upstreams', async t => {
   t.test('break the connection', async t => {
     const { url } = await startRawUpstream(t, socket => { socket.destroy() })
     t.match(await upstream(t, url), [{ severity: 'problem', result: /^the connection broke \((?:ECONNRESET|UND_ERR_SOCKET)\)$/ }])
+    t.match(await upstream(t, url.replace('http:', 'https:')), [{ severity: 'problem', result: /^the connection is cut in the TLS handshake: .* \(TLS_RESET\)$/, mend: /^openssl s_client -connect 127\.0\.0\.1:\d+$/ }])
   })
   t.test('show a certificate that nobody vouches for, or only a CA of the network', async t => {
     const certificate = await selfSigned('localhost')

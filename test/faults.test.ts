@@ -287,7 +287,7 @@ t.test('a full lane answers at once and leaves the other lane alone', async t =>
 t.test('failures by their codes', t => {
   const cases: [code: string, ours: string][] = [
     ['EHOSTUNREACH', 'upstream_unreachable'], ['UND_ERR_CONNECT_TIMEOUT', 'upstream_timeout'], ['CERT_HAS_EXPIRED', 'upstream_tls'],
-    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'upstream_protocol'], ['UND_ERR_INVALID_ARG', 'invalid_request'], ['EPIPE', 'upstream_reset']
+    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'upstream_protocol'], ['UND_ERR_INVALID_ARG', 'invalid_request'], ['EPIPE', 'upstream_reset'], ['TLS_RESET', 'upstream_unreachable']
   ]
   for (const [code, ours] of cases) t.equal(explain(Object.assign(new Error('x'), { code })).code, ours)
   t.equal(explain(new Error('bad upgrade')).code, 'upstream_protocol')

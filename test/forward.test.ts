@@ -297,6 +297,50 @@ t.test('a client that leaves takes all its pipelined requests with it, not only 
   t.notOk(lines.some(({ path }) => path === '/v1/socket'), 'the handshake behind them is not begun')
 })
 
+t.test('what is no request is answered in its turn on the connection', async t => {
+  const behind: [name: string, bytes: string][] = [
+    ['garbage', 'GARBAGE\r\n\r\n'],
+    ['garbage in two packets', 'GARBAGE\r\n'],
+    ['CONNECT', 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n']
+  ]
+  for (const [name, bytes] of behind) {
+    await t.test(name, async t => {
+      const upstream = await startUpstream(t, (_request, response) => {
+        client.write(bytes)
+        void told.then(() => { client.write('\r\n'); response.end('first') })
+      })
+      const { port, app } = await startSidecar(t, { upstream: upstream.url })
+      const told = new Promise(resolve => { app.server.once(name === 'CONNECT' ? 'connect' : 'clientError', resolve) })
+      const client = new RawClient(t, port)
+      client.write(get('/v1/models'))
+      t.match(await client.answer(), { status: 200, body: 'first' })
+      t.match(await client.answer(), { status: 400, body: /"code":"invalid_request"/ })
+      await client.closed()
+    })
+  }
+  await t.test('garbage within an upload', async t => {
+    const upstream = await startUpstream(t, (request, response) => {
+      if (request.url === '/v1/models') setImmediate(() => response.end('first'))
+    })
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const client = new RawClient(t, port)
+    client.write(`${get('/v1/models')}POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nno length\r\n`)
+    t.match(await client.answer(), { status: 200, body: 'first' })
+    t.match(await client.answer(), { status: 400, body: /"code":"invalid_request"/ })
+    await client.closed()
+  })
+  await t.test('garbage within an upload that is being answered', async t => {
+    const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')) })
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const client = new RawClient(t, port)
+    client.write('POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+    await client.until(() => client.received.endsWith('half'))
+    client.write('no length\r\n')
+    await client.closed()
+    t.ok(client.received.endsWith('half'), 'nothing of ours stands in the answer')
+  })
+})
+
 t.test('interim answers are passed on, but not for ever', async t => {
   const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(200))) })
   const { port } = await startSidecar(t, { upstream: upstream.url })
