@@ -7,16 +7,13 @@ import { logRequest, quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
-import { createCredentialReader } from './credential.ts'
 import { Drain } from './drain.ts'
 import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
 import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
-import { createLoop } from './loop.ts'
+import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { registerHealth } from './health.ts'
-import { createMetrics } from './metrics.ts'
-import { trackPipelines } from './pipeline.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createSwitch } from './switching-protocols.ts'
@@ -39,22 +36,25 @@ export interface AppOptions {
   clock?: Clock
   /** Who is asked about tokens that the cache knows nothing of, cheapest first. */
   remote?: readonly Validator[]
+  /** That of the app whose place this one takes: fingerprints, metrics and good verdicts go on. */
+  before?: Generation
 }
 
 /** The program without its process: config, listener, guard, forward, upstream, answer. Closing it drains first. */
-export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
+export function buildApp ({ config, log, clock = systemClock, remote = [], before }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const tunnels = createSwitch(config, drain)
-  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock })
+  const legacy = before?.legacy ?? foundLegacy(config, clock)
+  const { read, loop, metrics, pipelines } = legacy
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
+  if (before !== undefined) cache.adopt(before.verdicts, commonRoutes(config, before.config))
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
-  const loop = createLoop()
+  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -78,7 +78,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
-  const pipelines = trackPipelines(app.server)
+  pipelines.watch(app.server)
   const bare = answerBareErrors(app, { config, log, pipelines })
   const upgrades = acceptUpgrades(app, pipelines)
 
@@ -100,9 +100,11 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  app.decorate('verdicts', cache)
+  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
   registerHealth(app, { config, drain, metrics, verdicts: cache })
   app.addHook('onClose', signature.close)
+  const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
+  app.addHook('onClose', (_app, done) => { forget(); done() })
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
     mount(app, { upstream, guard, forward, drain, upgrades })
@@ -164,5 +166,5 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
 
 declare module 'fastify' {
   interface FastifyRequest { decision: Decision }
-  interface FastifyInstance { readonly verdicts: VerdictCache }
+  interface FastifyInstance { readonly generation: Generation }
 }

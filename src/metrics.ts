@@ -5,19 +5,20 @@ import type { Upstream } from './upstream.ts'
 import { createVerdictMetrics } from './verdict-metrics.ts'
 import type { Clock } from './verdict.ts'
 
-/** What the gauges read when they are asked, and what else the metrics need. */
+/** What the gauges read when they are asked. */
 export interface Observed {
   upstreams: readonly Upstream[]
   tunnels: Switch
   /** Number of verdicts kept. */
   verdicts: () => number
-  /** Refusals remembered at most. */
-  entries: number
-  clock: Clock
 }
 
-/** The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token. */
-export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock }: Observed) {
+/**
+ * The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token.
+ * @param entries refusals remembered at most
+ */
+export function createMetrics ({ entries, clock }: { entries: number, clock: Clock }) {
+  const observed = new Set<Observed>()
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
   const requests = new Counter({
@@ -34,19 +35,25 @@ export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock }:
     name: 'codex_sidecar_lane_in_flight', registers,
     help: 'Requests in flight at the upstream by route and lane.', labelNames: ['route', 'lane'],
     collect () {
-      for (const { route: { prefix }, lanes, probe } of upstreams) {
-        for (const lane of [lanes.verified, lanes.unverified, probe]) this.set({ route: prefix, lane: lane.name }, lane.inFlight)
+      this.reset()
+      for (const { route: { prefix }, lanes, probe } of [...observed].flatMap(({ upstreams }) => upstreams)) {
+        for (const lane of [lanes.verified, lanes.unverified, probe]) this.inc({ route: prefix, lane: lane.name }, lane.inFlight)
       }
     }
   })
   new Gauge({
-    name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set(tunnels.open) }
+    name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set([...observed].reduce((open, { tunnels }) => open + tunnels.open, 0)) }
   })
   new Gauge({
-    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set(verdicts()) }
+    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set([...observed].at(-1)?.verdicts() ?? 0) }
   })
 
   return {
+    /** Adds what the gauges read: lanes and tunnels of all that were added, verdicts of the last. The function returned takes it out again. */
+    observe (source: Observed): () => void {
+      observed.add(source)
+      return () => { observed.delete(source) }
+    },
     /** Is told what happens to verdicts. */
     observer: createVerdictMetrics(registry, { entries, clock }),
     contentType: registry.contentType,

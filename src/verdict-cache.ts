@@ -128,6 +128,13 @@ export class VerdictCache {
     return testimony.kind === 'rejected' ? this.#reject(ticket, testimony.verdict) : this.#suspect(ticket, good, testimony.handshake)
   }
 
+  /** Takes over the good verdicts of another cache on these routes; every answer from now on is newer than they are. */
+  adopt (before: VerdictCache, prefixes: ReadonlySet<string>): void {
+    const latest = this.#options.clock.monotonic() + this.#options.active
+    const kept = before.#active.dump().filter(([key]) => prefixes.has(key.slice(key.lastIndexOf(' ') + 1)))
+    for (const [key, { value }] of kept) this.#active.set(key, { ...value, until: Math.min(value.until, latest), goodAt: 0 })
+  }
+
   /** Forgets what is held against a token, on every route, or against all tokens. */
   release (fingerprint = ''): number {
     // A 401 to a request that is under way is older than this word.

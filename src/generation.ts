@@ -1,0 +1,38 @@
+import { isDeepStrictEqual } from 'node:util'
+import { createCredentialReader, type CredentialReader } from './credential.ts'
+import type { Config } from './config.ts'
+import { createLoop, type Loop } from './loop.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { trackPipelines, type Pipelines } from './pipeline.ts'
+import type { VerdictCache } from './verdict-cache.ts'
+import type { Clock } from './verdict.ts'
+
+/** What stays when an app with another configuration takes the place of one. */
+export interface Legacy {
+  /** Fingerprints stay the same. */
+  readonly read: CredentialReader
+  readonly loop: Loop
+  readonly metrics: Metrics
+  readonly pipelines: Pipelines
+}
+
+/** One app among those of a process: each configuration has its own. */
+export interface Generation {
+  readonly config: Config
+  readonly legacy: Legacy
+  readonly verdicts: VerdictCache
+  /** Settles when no request or tunnel of it is left. */
+  readonly idle: () => Promise<void>
+}
+
+/** What the first generation begins with. */
+export const foundLegacy = ({ limits }: Config, clock: Clock): Legacy => ({
+  read: createCredentialReader(),
+  loop: createLoop(),
+  metrics: createMetrics({ entries: limits.verdicts, clock }),
+  pipelines: trackPipelines()
+})
+
+/** Prefixes of the routes that two configurations have in common, with everything that is said about them. */
+export const commonRoutes = (a: Config, b: Config): ReadonlySet<string> =>
+  new Set(a.routes.filter(route => b.routes.some(other => isDeepStrictEqual(route, other))).map(({ prefix }) => prefix))
