@@ -17,6 +17,7 @@ import { registerHealth } from './health.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createSwitch } from './switching-protocols.ts'
+import { createTraces } from './traces.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
@@ -52,6 +53,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
   if (before !== undefined) cache.adopt(before.verdicts, commonRoutes(config, before.config))
+  const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
   const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
@@ -85,10 +87,12 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {
     const record: RequestRecord = request.record = { startedAt: performance.now() }
+    if (traces !== undefined) record.trace = traces.begin(request.raw)
     reply.raw.once('close', () => { // Fastify's onResponse passes over clients that left
       record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
       logRequest(log, request, reply)
       metrics.finished(record, reply.raw.statusCode)
+      record.trace?.end(record, record.status ?? (reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE))
     })
     checkRequest(request.raw)
     loop.check(request.raw.rawHeaders)
@@ -103,6 +107,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
   registerHealth(app, { config, drain, metrics, verdicts: cache })
   app.addHook('onClose', signature.close)
+  if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
   app.addHook('onClose', (_app, done) => { forget(); done() })
   for (const upstream of upstreams) {

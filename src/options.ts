@@ -62,6 +62,7 @@ export const optionsSchema = group({
   routes: { type: 'array', items: route, minItems: 1, description: 'Routes instead of the three default ones.' },
   allowedHosts: { type: 'array', items: { type: 'string', minLength: 1 }, default: [], description: 'Host names besides loopback on which our own paths answer.' },
   caFile: { type: 'string', minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' },
+  traces: { type: 'string', format: 'upstream', env: 'CODEX_SIDECAR_TRACES', description: 'URL of an OpenTelemetry collector that gets a span for each request (OTLP over HTTP). Needs packages of its own, see below.' },
   lanes: group({
     verified: count('Requests at once on a route with tokens known to be good.', 512),
     unverified: count('Requests at once on a route with new or suspect tokens.', 64)

@@ -62,8 +62,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     await stream.until(() => stream.received.includes('data: 1\n\n'))
     child.kill(signal)
     await printed('draining')
-    child.kill('SIGHUP')
-    await printed('no reload while draining')
     idle.write('GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n')
     t.match(await idle.answer(), { status: 503, headers: { 'retry-after': '1' } }, 'readiness falls')
     const late = new RawClient(t, port)
@@ -100,6 +98,8 @@ t.test('a request that is answered in time is not cut by SIGTERM', async t => {
   await arrived
   child.kill('SIGTERM')
   await printed('draining')
+  child.kill('SIGHUP')
+  await printed('no reload while draining')
   finish?.()
   const { statusCode, body } = await pending
   t.equal(statusCode, 200)

@@ -11,11 +11,11 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'conformance'],
+  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance'],
   ['credential'],
   ['verdict'],
   ['validators', 'jwks', 'suspicion', 'verdict-cache', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'loop', 'verdict-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
+  ['error-handler', 'response-body', 'record', 'traces', 'loop', 'verdict-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],
   ['metrics'],
   ['generation'],
