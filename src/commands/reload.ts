@@ -26,6 +26,7 @@ export async function reload (sources: ConfigSources, listener: Listener, log: L
     const config = keepFixed(loadConfig(sources), before.config, log)
     await listener.replace(buildApp({ config, log, before }))
     log.level = config.logLevel
+    log.info('new requests have the configuration as it is now')
     return config
   } catch (error) {
     log.error({ error: (error as Error).name, mistakes: (error as Partial<ConfigError>).mistakes }, 'the configuration cannot be used, so the old one stays')
