@@ -45,7 +45,7 @@ export function createMetrics ({ entries, clock }: { entries: number, clock: Clo
     name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set([...observed].reduce((open, { tunnels }) => open + tunnels.open, 0)) }
   })
   new Gauge({
-    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set([...observed].at(-1)?.verdicts() ?? 0) }
+    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set([...observed].reduce((_older, { verdicts }) => verdicts(), 0)) }
   })
 
   return {

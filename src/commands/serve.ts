@@ -34,11 +34,12 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   const log = createLog({ level: config.logLevel, human: stdout.isTTY === true })
   const listener = new Listener(buildApp({ config, log }))
   let reloading: Promise<unknown> = Promise.resolve()
+  let stopping = false
   const stopOnSignals = ({ times }: Config) =>
     closeWithGrace({ delay: times.drain + times.connect, logger: false, skip: ['SIGHUP'] }, async ({ signal, err }) => {
       if (err !== undefined) log.fatal({ err }, 'uncaught error')
       log.info({ signal }, 'draining')
-      process.removeAllListeners('SIGHUP').on('SIGHUP', () => { log.info('no reload while draining') })
+      stopping = true
       await reloading
       await listener.close()
       log.info('stopped')
@@ -65,7 +66,10 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
     grace = stopOnSignals(present) // first: Node loses signals that come while nobody listens
     uninstall()
   }
-  process.on('SIGHUP', () => { reloading = reloading.then(hangup) })
+  process.on('SIGHUP', () => {
+    if (stopping) log.info('no reload while draining')
+    else reloading = reloading.then(hangup)
+  })
   try {
     if (config.serverInfo !== undefined) writeWhole(config.serverInfo, `${JSON.stringify({ pid: process.pid, port: address.port, url })}\n`)
   } catch (error) {
