@@ -8,7 +8,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Without scripts: `prepare` would build before there are sources, and no dependency needs one.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json .tsconfig.build.json ./
+COPY tsconfig.json .tsconfig.build.json .build.js ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 

@@ -7,23 +7,19 @@ import { logRequest, quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
-import { readPerConnection } from './connection-credential.ts'
-import { createCredentialReader } from './credential.ts'
 import { Drain } from './drain.ts'
 import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
 import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
-import { createLoop } from './loop.ts'
+import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { registerHealth } from './health.ts'
-import { createMetrics } from './metrics.ts'
-import { trackPipelines } from './pipeline.ts'
 import { version } from './package-files.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
-import { Refusals } from './refusals.ts'
 import { createStatus } from './status.ts'
 import { createSwitch } from './switching-protocols.ts'
+import { createTraces } from './traces.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 import { createClaimsValidator } from './validators/claims.ts'
@@ -34,9 +30,6 @@ import { systemClock, type Clock, type Validator } from './verdict.ts'
 /** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
 const ASKING = 2_000
 
-/** Answers in our own name that /status shows. */
-const REFUSALS = 50
-
 /** nginx's status for a request whose client has left. */
 const CLIENT_GONE = 499
 
@@ -46,24 +39,27 @@ export interface AppOptions {
   clock?: Clock
   /** Who is asked about tokens that the cache knows nothing of, cheapest first. */
   remote?: readonly Validator[]
+  /** That of the app whose place this one takes: fingerprints, metrics and good verdicts go on. */
+  before?: Generation
 }
 
 /** The program without its process: config, listener, guard, forward, upstream, answer. Closing it drains first. */
-export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
+export function buildApp ({ config, log, clock = systemClock, remote = [], before }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
   const own = version()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const tunnels = createSwitch(config, drain)
-  const refusals = new Refusals(REFUSALS, clock)
-  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock, version: own })
+  const legacy = before?.legacy ?? foundLegacy(config, clock, own)
+  const { read, loop, metrics, pipelines, refusals, since } = legacy
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
+  if (before !== undefined) cache.adopt(before.verdicts, commonRoutes(config, before.config))
+  const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
-  const loop = createLoop()
+  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -87,18 +83,20 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
-  const pipelines = trackPipelines(app.server)
+  pipelines.watch(app.server)
   const bare = answerBareErrors(app, { config, log, pipelines, refusals })
   const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {
     const record: RequestRecord = request.record = { startedAt: performance.now() }
+    if (traces !== undefined) record.trace = traces.begin(request.raw)
     reply.raw.once('close', () => { // Fastify's onResponse passes over clients that left
       record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
       logRequest(log, request, reply)
       metrics.finished(record, reply.raw.statusCode)
       refusals.finished(request, reply.raw.statusCode)
+      record.trace?.end(record, record.status ?? (reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE))
     })
     checkRequest(request.raw)
     loop.check(request.raw.rawHeaders)
@@ -110,10 +108,13 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  app.decorate('verdicts', cache)
-  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own, since: clock.wall() })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own, since })
+  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
   registerHealth(app, { config, drain, metrics, verdicts: cache, status })
   app.addHook('onClose', signature.close)
+  if (traces !== undefined) app.addHook('onClose', traces.close)
+  const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
+  app.addHook('onClose', (_app, done) => { forget(); done() })
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
     mount(app, { upstream, guard, forward, drain, upgrades })
@@ -177,5 +178,5 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
 
 declare module 'fastify' {
   interface FastifyRequest { decision: Decision }
-  interface FastifyInstance { readonly verdicts: VerdictCache }
+  interface FastifyInstance { readonly generation: Generation }
 }

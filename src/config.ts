@@ -1,9 +1,7 @@
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
+import { createRequire } from 'node:module'
 import { Ajv, type ErrorObject } from 'ajv'
-import { createLocalJWKSet, type JSONWebKeySet } from 'jose'
-import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
+import type { JSONWebKeySet } from 'jose'
+import { readCertificates, readKeySets, readOptions } from './config-files.ts'
 import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
 
 /** All options with their defaults, the routes settled and the CAs read. */
@@ -34,15 +32,21 @@ export interface ConfigSources {
   /** Flags by name without dashes; undefined where one was given without its value. */
   flags?: Readonly<Record<string, string | undefined>>
   env?: Readonly<Record<string, string | undefined>>
+  /** Finds a package or throws; Node's way unless told. */
+  find?: (name: string) => string
 }
 
-interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: string[], minimum?: number, maximum?: number }
-const declared = Object.entries(optionsSchema.properties as Record<string, Declared>)
+/** What the option traces needs; whoever sets it installs them. */
+const tracePackages = ['api', 'core', 'resources', 'sdk-trace', 'exporter-trace-otlp-http'].map(name => `@opentelemetry/${name}`)
+
+interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: readonly string[], minimum?: number, maximum?: number }
+const declared = Object.entries<Declared>(optionsSchema.properties)
 
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false })
+// Compiled at each start and run once: neither to be checked itself, which a test does, nor to be made fast.
+const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, meta: false, validateSchema: false, code: { optimize: false } })
 ajv.addFormat('key-set', (text: string) => !/^https?:/.test(text) || tryUrl(text) !== null)
 ajv.addFormat('upstream', (text: string) => {
   const url = tryUrl(text)
@@ -81,66 +85,22 @@ function describe (error: ErrorObject, origins: ReadonlyMap<string, string>): st
   return `${label}: is ${given(data)}, allowed: ${allowed(error)}`
 }
 
-/** JSON with comments; a file that can not be read or parsed adds its mistakes. */
-function readFile (file: string, mistakes: string[]): Record<string, unknown> {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    mistakes.push(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`)
-    return {}
-  }
-  const faults: ParseError[] = []
-  const content: unknown = parse(text, faults, { allowTrailingComma: true })
-  for (const { error, offset } of faults) {
-    mistakes.push(`${file}:${text.slice(0, offset).split('\n').length}: ${printParseErrorCode(error)}`)
-  }
-  if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content as Record<string, unknown>
-  if (faults.length === 0) mistakes.push(`${file}: must hold one JSON object`)
-  return {}
-}
-
 /** NO_PROXY, and loopback besides: no proxy reaches this machine's own loopback. */
 function noProxy (env: ConfigSources['env'] = {}): string {
   const set = env['no_proxy'] ?? env['NO_PROXY'] ?? ''
   return set === '*' ? set : `${set},localhost,127.0.0.1,[::1]`
 }
 
-/** `caFile` beside what Node trusts already: an explicit list takes the place of NODE_EXTRA_CA_CERTS, so it is read here too. */
-function readCertificates (file: string, env: ConfigSources['env'], mistakes: string[]): string[] {
-  const extra = env?.['NODE_EXTRA_CA_CERTS']
-  const texts = [file, ...extra === undefined || extra === '' ? [] : [extra]].map(path => {
-    try {
-      const text = readFileSync(path, 'utf8')
-      new X509Certificate(text)
-      return text
-    } catch (error) {
-      mistakes.push(`${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'cannot be read (ENOENT)' : 'holds no PEM certificate'}`)
-      return ''
-    }
-  })
-  return [...rootCertificates, ...texts]
-}
-
-/** The key sets that routes name as files; those at URLs are fetched when they are needed. */
-function readKeySets (routes: readonly Route[], mistakes: string[]): Record<string, JSONWebKeySet> {
-  const keySets: Record<string, JSONWebKeySet> = {}
-  for (const { jwks: { source } = { source: 'https:' } } of routes) {
-    if (/^https?:/.test(source)) continue
-    try {
-      const content = JSON.parse(readFileSync(source, 'utf8')) as JSONWebKeySet
-      createLocalJWKSet(content)
-      keySets[source] = content
-    } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException
-      mistakes.push(`${source}: ${/^E[A-Z]+$/.test(code) ? `cannot be read (${code})` : 'holds no JSON Web Key Set'}`)
-    }
-  }
-  return keySets
+/** Whether a package can be loaded. */
+function isThere (name: string, find: (name: string) => string): boolean {
+  try { return find(name) !== '' } catch { return false }
 }
 
 /** What Kubernetes puts into CODEX_SIDECAR_PORT of every pod beside a Service named codex-sidecar: an address, no port of ours. */
 const serviceLink = /^(?:tcp|udp|sctp):\/\//
+
+/** Paths that are answered here. */
+const ownPaths = /^\/(?:livez|healthz|readyz|metrics|status)(?:\/|$)/
 
 /** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
 const typed = (text: string, type: string | undefined): unknown =>
@@ -159,6 +119,7 @@ function settleRoutes (options: Options, mistakes: string[]): Route[] {
   const settled = routes.map(route => ({ ...route, prefix: route.prefix.replace(/\/+$/, '') }))
   settled.forEach(({ prefix }, i) => {
     if (settled.findIndex(other => other.prefix === prefix) < i) mistakes.push(`routes.${i}.prefix: is ${given(prefix)} a second time, allowed: each prefix once`)
+    if (ownPaths.test(prefix)) mistakes.push(`routes.${i}.prefix: is ${given(prefix)}, allowed: any path but codex-sidecar’s own`)
   })
   return settled
 }
@@ -167,14 +128,14 @@ function settleRoutes (options: Options, mistakes: string[]): Route[] {
  * The only reader of flags, environment and file, in this order of precedence.
  * @throws ConfigError with every mistake
  */
-export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Config {
+export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.meta.url).resolve }: ConfigSources = {}): Config {
   const mistakes: string[] = []
   const origins = new Map<string, string>()
   const text = (value: string | undefined): string | undefined => value === '' ? undefined : value
   for (const flag of Object.keys(flags)) if (!configFlags.includes(flag)) mistakes.push(`--${flag}: no such flag`)
 
   const file = flags['config'] ?? text(env['CODEX_SIDECAR_CONFIG'])
-  const options = file === undefined ? {} : readFile(file, mistakes)
+  const options = file === undefined ? {} : readOptions(file, mistakes)
   for (const name of Object.keys(options)) origins.set(name, `${file}: ${NAME}`)
   for (const [name, { type, flag, env: variable }] of declared) {
     const byEnv = variable === undefined ? undefined : text(env[variable])
@@ -189,6 +150,8 @@ export function loadConfig ({ flags = {}, env = {} }: ConfigSources = {}): Confi
   }
   const routes = settleRoutes(options, mistakes)
   const ca = options.caFile === undefined ? undefined : readCertificates(options.caFile, env, mistakes)
+  const missing = options.traces === undefined ? [] : tracePackages.filter(name => !isThere(name, find))
+  if (missing.length > 0) mistakes.push(`traces: needs packages that are not installed beside codex-sidecar: ${missing.join(' ')}`)
   const keySets = readKeySets(routes, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   const proxied = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some(name => text(env[name]) !== undefined)

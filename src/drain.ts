@@ -10,7 +10,7 @@ export interface Running {
 export class Drain {
   readonly #running = new Set<Running>()
   #begun = false
-  #idle: (() => void) | undefined
+  readonly #waiting: (() => void)[] = []
 
   /** Whether new requests are turned away. */
   get begun (): boolean { return this.#begun }
@@ -20,8 +20,13 @@ export class Drain {
     this.#running.add(running)
     return () => {
       this.#running.delete(running)
-      if (this.#running.size === 0) this.#idle?.()
+      if (this.#running.size === 0) for (const idle of this.#waiting.splice(0)) idle()
     }
+  }
+
+  /** Settles when nothing is under way; what may still come is not waited for. */
+  async idle (): Promise<void> {
+    if (this.#running.size > 0) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
   }
 
   /**
@@ -30,8 +35,7 @@ export class Drain {
    */
   async begin (grace: number): Promise<void> {
     this.#begun = true
-    if (this.#running.size === 0) return
-    const idle = new Promise<void>(resolve => { this.#idle = resolve })
+    const idle = this.idle()
     for (const running of this.#running) running.drain?.()
     const timer = setTimeout(() => { for (const { stop } of this.#running) stop?.() }, grace)
     await idle

@@ -44,6 +44,8 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
     const via = loop.via(upstream.origin)
+    const kept = endToEnd(raw.rawHeaders)
+    const headers = record.trace?.outgoing(kept) ?? kept
     const leave = lane.enter()
     reply.hijack()
     // Only now: a client with a refused token never sends its body (RFC 9110 section 10.1.1).
@@ -59,7 +61,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
         origin: upstream.origin,
         path: upstream.pathFor(request.url),
         method: request.method,
-        headers: via === undefined ? endToEnd(raw.rawHeaders) : [...endToEnd(raw.rawHeaders), 'Via', via],
+        headers: via === undefined ? headers : [...headers, 'Via', via],
         ...(upgrade === undefined ? { headersTimeout: headersTimeout(raw, config) } : { headersTimeout: config.times.handshake, upgrade: 'websocket' })
       },
       ...(upgrade === undefined ? undefined : {

@@ -25,7 +25,7 @@ export function safeError (thrown: unknown): object {
   return { type: thrown.name, code, at: frames.slice(0, 4), cause: thrown.cause === undefined ? undefined : safeError(thrown.cause) }
 }
 
-/** ms that lines wait for others: each write of its own wakes a thread and costs as much as the line itself. */
+/** ms in which lines wait for others, once one has left: each write of its own wakes a thread and costs as much as the line itself. */
 const TOGETHER = 50
 /** Bytes of lines that do not wait. */
 const ENOUGH = 32_768
@@ -33,11 +33,19 @@ const ENOUGH = 32_768
 /** Standard output, without ever holding up the program for a reader that does not read. */
 function standardOutput (): DestinationStream {
   const out = pino.destination({ fd: 1, sync: false, minLength: ENOUGH, maxWrite: 2 * ENOUGH })
-  let waiting: NodeJS.Timeout | undefined
+  let gathering = false
+  let waiting = false
+  const leave = (): void => {
+    out.flush()
+    waiting = false
+    gathering = true
+    setTimeout(() => { gathering = false; if (waiting) leave() }, TOGETHER).unref()
+  }
   return {
     write: line => {
       out.write(line)
-      waiting ??= setTimeout(() => { waiting = undefined; out.flush() }, TOGETHER).unref()
+      if (gathering) waiting = true
+      else leave()
     }
   }
 }

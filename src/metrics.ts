@@ -9,21 +9,20 @@ import type { Upstream } from './upstream.ts'
 import { createVerdictMetrics } from './verdict-metrics.ts'
 import type { Clock } from './verdict.ts'
 
-/** What the gauges read when they are asked, and what else the metrics need. */
+/** What the gauges read when they are asked. */
 export interface Observed {
   upstreams: readonly Upstream[]
   tunnels: Switch
   /** Number of verdicts kept. */
   verdicts: () => number
-  /** Refusals remembered at most. */
-  entries: number
-  clock: Clock
-  /** This program's. */
-  version: string
 }
 
-/** The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token. */
-export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock, version }: Observed) {
+/**
+ * The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token.
+ * @param entries refusals remembered at most
+ */
+export function createMetrics ({ entries, clock, version }: { entries: number, clock: Clock, version: string }) {
+  const observed = new Set<Observed>()
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
   const requests = createTally({
@@ -37,16 +36,21 @@ export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock, v
     labelNames: ['route'], buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
   })
   const latency = createLatencyMetrics(registry)
-  createUpstreamMetrics(registry, () => upstreams)
+  createUpstreamMetrics(registry, () => [...observed].flatMap(({ upstreams }) => upstreams))
   createProcessMetrics(registry, version)
   new Gauge({
-    name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set(tunnels.open) }
+    name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set([...observed].reduce((open, { tunnels }) => open + tunnels.open, 0)) }
   })
   new Gauge({
-    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set(verdicts()) }
+    name: 'codex_sidecar_verdicts', registers, help: 'Verdicts kept.', collect () { this.set([...observed].reduce((_older, { verdicts }) => verdicts(), 0)) }
   })
 
   return {
+    /** Adds what the gauges read: lanes and tunnels of all that were added, verdicts of the last. The function returned takes it out again. */
+    observe (source: Observed): () => void {
+      observed.add(source)
+      return () => { observed.delete(source) }
+    },
     /** Is told what happens to verdicts. */
     observer: createVerdictMetrics(registry, { entries, clock }),
     contentType: registry.contentType,

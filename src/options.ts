@@ -1,59 +1,68 @@
-import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import type { Described } from './json-schema.ts'
 
 /**
  * Every option, declared once: type, default, unit, words. `flag` and `env` name the ways to set it besides the
  * configuration file. README's table is made of this.
  */
 
-const ms = (description: string, value: number): TSchema & { static: number } =>
-  Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: value, unit: 'ms', description })
+const ms = (description: string, value: number) =>
+  ({ type: 'integer', minimum: 1, maximum: 2 ** 31 - 1, default: value, unit: 'ms', description }) as const
 const count = (description: string, value: number, minimum = 1) =>
-  Type.Integer({ minimum, default: value, description })
+  ({ type: 'integer', minimum, default: value, description }) as const
 const bytes = (description: string, value: number) =>
-  Type.Integer({ minimum: 0, default: value, unit: 'bytes', description })
+  ({ type: 'integer', minimum: 0, default: value, unit: 'bytes', description }) as const
 const upstream = (name: string, env: string, value: string) =>
-  Type.String({ format: 'upstream', default: value, env, description: `Upstream of the default ${name} route.` })
-const oneOf = <const T extends string>(values: readonly T[], options: object) =>
-  Type.Unsafe<T>(Type.String({ enum: [...values], ...options }))
-const group = <T extends Record<string, TSchema>>(properties: T) =>
-  Type.Object(properties, { additionalProperties: false, default: {} })
+  ({ type: 'string', format: 'upstream', default: value, env, description: `Upstream of the default ${name} route.` }) as const
+const group = <const T>(properties: T) =>
+  ({ type: 'object', properties, additionalProperties: false, default: {} }) as const
 
 const probeModes = ['first-use', 'background', 'off'] as const
 /** RFC 7518 section 3.1 and RFC 8037, without those that share a secret: no key set could hold it. */
 const signatureAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
 
-const route = Type.Object({
-  prefix: Type.String({ pattern: '^/(?:[A-Za-z0-9_.~-]+/?)*$', description: 'Path prefix here.' }),
-  upstream: Type.String({ format: 'upstream', description: 'URL that takes the place of the prefix.' }),
-  dialect: oneOf(['openai', 'anthropic'], { default: 'openai', description: 'How a broken stream is explained.' }),
-  credential: Type.Array(oneOf(['authorization', 'x-api-key'], {}), {
-    minItems: 1, uniqueItems: true, default: ['authorization'], description: 'Fields that carry the credential, most preferred first.'
-  }),
-  foreignPrefixes: Type.Record(Type.String(), Type.String(), {
-    default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
-  }),
-  probe: Type.Optional(oneOf(probeModes, { description: 'Instead of the option probe for this route.' })),
-  probePath: Type.Optional(Type.String({
-    pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'
-  })),
-  jwks: Type.Optional(Type.Object({
-    source: Type.String({ minLength: 1, format: 'key-set', description: 'URL or file of the JSON Web Key Set.' }),
-    algorithms: Type.Array(oneOf(signatureAlgorithms, {}), { minItems: 1, uniqueItems: true, default: ['RS256'], description: 'Algorithms that the issuer signs with.' })
-  }, { additionalProperties: false, description: 'Keys that sign this route’s JWTs. Without them signatures are not checked.' }))
-}, { additionalProperties: false })
+const route = {
+  type: 'object',
+  properties: {
+    prefix: { type: 'string', pattern: '^/(?:[A-Za-z0-9_.~-]+/?)*$', description: 'Path prefix here.' },
+    upstream: { type: 'string', format: 'upstream', description: 'URL that takes the place of the prefix.' },
+    dialect: { type: 'string', enum: ['openai', 'anthropic'], default: 'openai', description: 'How a broken stream is explained.' },
+    credential: {
+      type: 'array', items: { type: 'string', enum: ['authorization', 'x-api-key'] }, minItems: 1, uniqueItems: true,
+      default: ['authorization'], description: 'Fields that carry the credential, most preferred first.'
+    },
+    foreignPrefixes: {
+      type: 'object', additionalProperties: { type: 'string' },
+      default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
+    },
+    probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
+    probePath: {
+      type: 'string', pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'
+    },
+    jwks: {
+      type: 'object',
+      properties: {
+        source: { type: 'string', minLength: 1, format: 'key-set', description: 'URL or file of the JSON Web Key Set.' },
+        algorithms: { type: 'array', items: { type: 'string', enum: signatureAlgorithms }, minItems: 1, uniqueItems: true, default: ['RS256'], description: 'Algorithms that the issuer signs with.' }
+      },
+      required: ['source'], additionalProperties: false, description: 'Keys that sign this route’s JWTs. Without them signatures are not checked.'
+    }
+  },
+  required: ['prefix', 'upstream'], additionalProperties: false
+} as const
 
-export const optionsSchema = Type.Object({
-  host: Type.String({ minLength: 1, default: '127.0.0.1', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on. Beyond loopback everyone who reaches it can use it.' }),
-  port: Type.Integer({ minimum: 0, maximum: 65535, default: 7257, flag: 'port', env: 'CODEX_SIDECAR_PORT', description: 'Port to listen on; 0 takes a free one.' }),
-  logLevel: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info', flag: 'log-level', env: 'CODEX_SIDECAR_LOG_LEVEL', description: 'Least level that is logged.' }),
-  serverInfo: Type.Optional(Type.String({ minLength: 1, flag: 'server-info', env: 'CODEX_SIDECAR_SERVER_INFO', description: 'File that gets {"pid","port","url"} once it listens.' })),
+export const optionsSchema = group({
+  host: { type: 'string', minLength: 1, default: '127.0.0.1', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on. Beyond loopback everyone who reaches it can use it.' },
+  port: { type: 'integer', minimum: 0, maximum: 65535, default: 7257, flag: 'port', env: 'CODEX_SIDECAR_PORT', description: 'Port to listen on; 0 takes a free one.' },
+  logLevel: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', flag: 'log-level', env: 'CODEX_SIDECAR_LOG_LEVEL', description: 'Least level that is logged.' },
+  serverInfo: { type: 'string', minLength: 1, flag: 'server-info', env: 'CODEX_SIDECAR_SERVER_INFO', description: 'File that gets {"pid","port","url"} once it listens.' },
   chatgptUpstream: upstream('/backend-api/', 'CODEX_SIDECAR_CHATGPT_UPSTREAM', 'https://chatgpt.com/backend-api/'),
   openaiUpstream: upstream('/v1/', 'CODEX_SIDECAR_OPENAI_UPSTREAM', 'https://api.openai.com/v1/'),
   anthropicUpstream: upstream('/v1/messages', 'CODEX_SIDECAR_ANTHROPIC_UPSTREAM', 'https://api.anthropic.com/v1/'),
-  probe: oneOf(probeModes, { default: 'first-use', env: 'CODEX_SIDECAR_PROBE', description: 'When the upstream is asked about a new token: before its first request, beside it, or never.' }),
-  routes: Type.Optional(Type.Array(route, { minItems: 1, description: 'Routes instead of the three default ones.' })),
-  allowedHosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Host names besides loopback on which our own paths answer.' }),
-  caFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' })),
+  probe: { type: 'string', enum: probeModes, default: 'first-use', env: 'CODEX_SIDECAR_PROBE', description: 'When the upstream is asked about a new token: before its first request, beside it, or never.' },
+  routes: { type: 'array', items: route, minItems: 1, description: 'Routes instead of the three default ones.' },
+  allowedHosts: { type: 'array', items: { type: 'string', minLength: 1 }, default: [], description: 'Host names besides loopback on which our own paths answer.' },
+  caFile: { type: 'string', minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' },
+  traces: { type: 'string', format: 'upstream', env: 'CODEX_SIDECAR_TRACES', description: 'URL of an OpenTelemetry collector that gets a span for each request (OTLP over HTTP). Needs packages of its own, see below.' },
   lanes: group({
     verified: count('Requests at once on a route with tokens known to be good.', 512),
     unverified: count('Requests at once on a route with new or suspect tokens.', 64)
@@ -74,7 +83,7 @@ export const optionsSchema = Type.Object({
     probe: ms('Wait for the upstream’s answer about a token.', 3_000)
   }),
   limits: group({
-    headerBytes: Type.Integer({ minimum: 8192, maximum: 1 << 20, default: 131_072, unit: 'bytes', description: 'Size of a request’s headers.' }),
+    headerBytes: { type: 'integer', minimum: 8192, maximum: 1 << 20, default: 131_072, unit: 'bytes', description: 'Size of a request’s headers.' },
     connections: count('Client connections at once.', 8_192),
     tunnels: count('WebSockets at once.', 512),
     verdicts: count('Verdicts kept, good ones and others each.', 10_000),
@@ -83,11 +92,11 @@ export const optionsSchema = Type.Object({
     readOutBytes: bytes('Upload read on after the upstream has failed, so that the client’s connection lives.', 268_435_456),
     errorBodyBytes: bytes('Upstream error body held back to be read.', 65_536)
   })
-}, { additionalProperties: false })
+})
 
-export type Options = Static<typeof optionsSchema>
+export type Options = Described<typeof optionsSchema>
 /** One route, its prefix without a trailing slash. */
-export type Route = Readonly<Static<typeof route>>
+export type Route = Readonly<Described<typeof route>>
 
 /** The three default routes (design.md section 2), most specific first. */
 export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
  * The open answers of each client connection, in the order of their requests (RFC 9112 section 9.3.2). Node gives the
  * socket to the first only, and when the client leaves tells it alone: the others would wait for ever.
  */
-export function trackPipelines (server: Server) {
+export function trackPipelines () {
   const open = new WeakMap<Socket, Set<ServerResponse>>()
   const begin = (socket: Socket): Set<ServerResponse> => {
     const responses = new Set<ServerResponse>()
@@ -17,14 +17,18 @@ export function trackPipelines (server: Server) {
     })
     return responses
   }
-  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
-    server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => {
-      const responses = open.get(socket) ?? begin(socket)
-      responses.add(response)
-      response.once('close', () => responses.delete(response))
-    })
-  }
   return {
+    /** Takes note of the requests that a server is given. */
+    watch (server: Server): void {
+      for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+        server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => {
+          const responses = open.get(socket) ?? begin(socket)
+          responses.add(response)
+          response.once('close', () => responses.delete(response))
+        })
+      }
+    },
+
     /**
      * Calls `next` once the answer to every request that has come whole on this connection is finished; never where
      * the client leaves first.

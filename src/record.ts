@@ -4,6 +4,14 @@ import type { LaneName } from './upstream.ts'
 import type { Ending } from './response-body.ts'
 import type { Source } from './verdict.ts'
 
+/** The span of one request at its collector. */
+export interface RequestTrace {
+  /** A raw header list in which the span is the parent of what the upstream does (W3C Trace Context section 3.3). */
+  readonly outgoing: (raw: readonly string[]) => string[]
+  /** @param status of the answer, as the client got it */
+  readonly end: (record: RequestRecord, status: number) => void
+}
+
 /** What is known about one request when it ends: the stuff of its log line and its metrics. */
 export interface RequestRecord {
   /** performance.now() when the request was there. */
@@ -25,6 +33,8 @@ export interface RequestRecord {
   /** ms until the upstream's response headers. */
   upstreamMs?: number
   ending?: Ending
+  /** Present where traces are collected. */
+  trace?: RequestTrace
   /** What went wrong, for the log only. */
   error?: unknown
 }

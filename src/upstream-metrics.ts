@@ -14,7 +14,10 @@ export function createUpstreamMetrics (registry: Registry, upstreams: () => read
   new Gauge({
     name: 'codex_sidecar_lane_in_flight', registers, labelNames: ['route', 'lane'],
     help: 'Requests in flight at the upstream by route and lane.',
-    collect () { for (const { labels, lane } of upstreams().flatMap(lanesOf)) this.set(labels, lane.inFlight) }
+    collect () {
+      this.reset() // those of an earlier configuration count too, as long as they run
+      for (const { labels, lane } of upstreams().flatMap(lanesOf)) this.inc(labels, lane.inFlight)
+    }
   })
   new Gauge({
     name: 'codex_sidecar_lane_limit', registers, labelNames: ['route', 'lane'],

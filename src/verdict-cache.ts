@@ -3,17 +3,9 @@ import type { Credential } from './credential.ts'
 import type { Route } from './options.ts'
 import { Suspicion } from './suspicion.ts'
 import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './verdict-entry.ts'
+import type { Testimony } from './testimony.ts'
 import { SKEW } from './validators/claims.ts'
 import type { Active, Clock, Inactive, Key, Source, Subject, Verdict, VerdictObserver } from './verdict.ts'
-
-/** How an upstream's answer speaks of the credential that went with the request. */
-export type Testimony =
-  | { readonly kind: 'accepted', readonly source: Source }
-  | { readonly kind: 'rejected', readonly verdict: Inactive }
-  /** A 401 that does not say what is wrong: no verdict. One to a WebSocket handshake is never the second one. */
-  | { readonly kind: 'ambiguous', readonly handshake?: boolean }
-  /** Any other answer, or none: says nothing. */
-  | { readonly kind: 'silent' }
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
 export interface Ticket extends Subject {
@@ -129,6 +121,13 @@ export class VerdictCache {
     const good = this.#active.peek(ticket.key)
     if (ticket.order < Math.max(good?.goodAt ?? 0, this.#forgottenGoodAt)) return good?.verdict
     return testimony.kind === 'rejected' ? this.#reject(ticket, testimony.verdict) : this.#suspect(ticket, good, testimony.handshake)
+  }
+
+  /** Takes over the good verdicts of another cache on these routes; every answer from now on is newer than they are. */
+  adopt (before: VerdictCache, prefixes: ReadonlySet<string>): void {
+    const latest = this.#options.clock.monotonic() + this.#options.active
+    const kept = before.#active.dump().filter(([key]) => prefixes.has(key.slice(key.lastIndexOf(' ') + 1)))
+    for (const [key, { value }] of kept) this.#active.set(key, { ...value, until: Math.min(value.until, latest), goodAt: 0 })
   }
 
   /** Forgets what is held against a token, on every route, or against all tokens. */

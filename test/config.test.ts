@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
+import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
 import { run } from '../src/cli.ts'
 import { ConfigError, loadConfig } from '../src/config.ts'
+import { optionsSchema } from '../src/options.ts'
 import { expiredJwt, jwt } from './fixtures/token.ts'
 import { deadKey, json, startUpstream } from './fixtures/upstream.ts'
 
@@ -23,6 +25,11 @@ t.test('defaults', async t => {
     ['/v1/messages', 'https://api.anthropic.com/v1/messages'],
     ['/v1', 'https://api.openai.com/v1/']
   ])
+})
+
+t.test('the options are described in JSON Schema', async t => {
+  const ajv = new Ajv({ strict: false })
+  t.ok(ajv.validateSchema(optionsSchema), ajv.errorsText())
 })
 
 t.test('flags before environment before file before defaults', async t => {
@@ -57,12 +64,24 @@ t.test('key sets', async t => {
   t.match(mistakes(from('https://')), [/jwks\.source: is "https:\/\/", allowed: an http or https URL, or a file$/])
 })
 
+t.test('traces need packages that users install themselves', async t => {
+  const env = { CODEX_SIDECAR_TRACES: 'http://127.0.0.1:4318/v1/traces' }
+  t.match(loadConfig({ env }), { traces: env.CODEX_SIDECAR_TRACES }, 'they are here')
+  const find = (name: string): string => {
+    if (name === '@opentelemetry/api') return name
+    throw new Error('not there')
+  }
+  t.strictSame(mistakes({ env, find }), ['traces: needs packages that are not installed beside codex-sidecar: @opentelemetry/core @opentelemetry/resources @opentelemetry/sdk-trace @opentelemetry/exporter-trace-otlp-http'])
+  t.strictSame(mistakes({ find }), [], 'nobody asks unless it is set')
+})
+
 t.test('all mistakes at once, each with its option, what was given and what is allowed', async t => {
   const dir = t.testdir({
     'bad.json': JSON.stringify({ port: 70000, colour: 'red', lanes: { verified: 0 }, routes: [{ prefix: 'x', upstream: 'ftp://a' }, { upstream: 'http://a' }], times: { active: 'long' }, allowedHosts: [''] }),
     'broken.json': '{\n  "port": 1,\n  "host" }\n',
     'list.json': '[]',
     'twice.json': '{ "routes": [{ "prefix": "/a", "upstream": "http://a" }, { "prefix": "/a/", "upstream": "http://a" }] }',
+    'own.jsonc': '{ "routes": [{ "prefix": "/metrics", "upstream": "http://a" }, { "prefix": "/metricsx", "upstream": "http://a" }] }',
     'ca.json': '{ "caFile": "/nowhere/ca.pem" }',
     'own.json': JSON.stringify({ caFile: `${t.testdirName}/good.json` }),
     'good.json': '{}',
@@ -86,6 +105,7 @@ t.test('all mistakes at once, each with its option, what was given and what is a
   t.strictSame(mistakes({ flags: { config: `${dir}/list.json` } }), [`${dir}/list.json: must hold one JSON object`])
   t.strictSame(mistakes({ flags: { config: `${dir}/none.json` } }), [`${dir}/none.json: cannot be read (ENOENT)`])
   t.strictSame(mistakes({ flags: { config: `${dir}/twice.json` } }), ['routes.1.prefix: is "/a" a second time, allowed: each prefix once'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/own.jsonc` } }), ['routes.0.prefix: is "/metrics", allowed: any path but codex-sidecar’s own'])
   t.strictSame(mistakes({ flags: { config: `${dir}/ca.json` } }), ['/nowhere/ca.pem: cannot be read (ENOENT)'])
   t.strictSame(mistakes({ flags: { config: `${dir}/own.json` }, env: { NODE_EXTRA_CA_CERTS: `${dir}/list.json` } }), [`${dir}/good.json: holds no PEM certificate`, `${dir}/list.json: holds no PEM certificate`])
   t.strictSame(mistakes({ flags: { config: `${dir}/empty.json` } }).map(line => line.slice(dir.length + 1)), [

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, watch } from 'node:fs'
+import { readFileSync, watch, writeFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
+import { WebSocket, WebSocketServer } from 'ws'
 import { RawClient } from './fixtures/raw-client.ts'
 import { bearer } from './fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from './fixtures/upstream.ts'
@@ -96,6 +98,8 @@ t.test('a request that is answered in time is not cut by SIGTERM', async t => {
   await arrived
   child.kill('SIGTERM')
   await printed('draining')
+  child.kill('SIGHUP')
+  await printed('no reload while draining')
   finish?.()
   const { statusCode, body } = await pending
   t.equal(statusCode, 200)
@@ -127,6 +131,110 @@ t.test('SIGHUP takes back what is held against tokens and ends nothing', async t
   t.strictSame(await exit, [0, null])
 })
 
+/** A GET on a connection of one's own, and what it brings. */
+async function get (client: RawClient, path: string, headers = '') {
+  client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n${headers}\r\n`)
+  const { status, body } = await client.answer()
+  return { status, body }
+}
+
+/** An upstream that says its name, keeps streams open and sends WebSocket messages back. */
+async function startNamed (t: Test, name: string) {
+  const streams: ServerResponse[] = []
+  const upstream = await startUpstream(t, ({ url }, response) => {
+    if (url?.endsWith('/responses') !== true) return json(response, 200, { name })
+    streams.push(response.writeHead(200, { 'content-type': 'text/event-stream' }))
+    response.write('data: 1\n\n')
+  })
+  const sockets: Socket[] = []
+  upstream.server.on('connection', socket => sockets.push(socket))
+  new WebSocketServer({ server: upstream.server }).on('connection', socket => { socket.on('message', data => { socket.send(`${name}: ${(data as Buffer).toString()}`) }) })
+  return { ...upstream, streams, sockets, probes: () => upstream.seen.filter(({ url }) => url === '/probe').length }
+}
+
+t.test('SIGHUP: new requests have the new configuration, on old connections too, and open streams go on', async t => {
+  const [a, b] = [await startNamed(t, 'a'), await startNamed(t, 'b')]
+  const dir = t.testdir({})
+  const configure = (upstream: string, others: object): void => {
+    const routes = [{ prefix: '/v1', upstream }, { prefix: '/same', upstream: a.url }, ...upstream === b.url ? [{ prefix: '/new', upstream }] : []]
+    writeFileSync(`${dir}/config.json`, JSON.stringify({ ...others, routes: routes.map(route => ({ ...route, probePath: '/probe' })) }))
+  }
+  configure(a.url, { port: 0, serverInfo: `${dir}/info.json` })
+  const program = start(t, ['--config', `${dir}/config.json`])
+  const { port, url } = await serverInfo(dir)
+
+  const [kept, stream] = [new RawClient(t, port), new RawClient(t, port)]
+  t.strictSame(await get(kept, '/v1/models'), { status: 200, body: '{"name":"a"}' })
+  t.match(await get(kept, '/same/models'), { status: 200 })
+  t.match(await get(kept, '/new/models'), { status: 404 })
+  stream.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  await stream.until(() => stream.received.includes('data: 1\n\n'))
+  const session = new WebSocket(`${url.replace('http', 'ws')}/v1/session`, { headers: bearer('good') })
+  const say = async (text: string): Promise<string> => {
+    session.send(text)
+    const [answer] = await once(session, 'message') as [Buffer]
+    return answer.toString()
+  }
+  await once(session, 'open')
+  t.equal(await say('one'), 'a: one')
+  t.equal(a.probes(), 2, 'one for each route')
+  const before = [...a.sockets]
+
+  configure(b.url, { port: 1, serverInfo: 'elsewhere', logLevel: 'debug', limits: { headerBytes: 8192, connections: 5 } })
+  program.child.kill('SIGHUP')
+  await program.printed(`/new/ goes to ${b.url}`)
+  t.match(program.out, 'port stays 0 until a restart')
+  t.match(program.out, 'serverInfo stays')
+  t.strictSame(await get(kept, '/v1/models'), { status: 200, body: '{"name":"b"}' })
+  t.strictSame(await get(kept, '/new/models'), { status: 200, body: '{"name":"b"}' })
+  t.strictSame(await get(kept, '/same/models'), { status: 200, body: '{"name":"a"}' })
+  t.strictSame([a.probes(), b.probes()], [2, 2], 'what is known of a token holds where its route is the same')
+  t.match(await get(new RawClient(t, port), '/v1/models', `x: ${'x'.repeat(9_000)}\r\n`), { status: 431, body: /larger than 8192 bytes/ })
+
+  t.equal(await say('two'), 'a: two', 'the WebSocket lives')
+  a.streams[0]?.write('data: 2\n\n')
+  await stream.until(() => stream.received.includes('data: 2\n\n'))
+  const { body } = await get(kept, '/metrics')
+  for (const line of [
+    'codex_sidecar_requests_total{route="/v1",status="200",code="",source="probe",lane="verified",ending="whole"} 2',
+    'codex_sidecar_lane_in_flight{route="/v1",lane="verified"} 1', 'codex_sidecar_tunnels_open 1', 'codex_sidecar_verdicts 3'
+  ]) t.ok(body.split('\n').includes(line), `${line}\n${body.split('\n').filter(other => other.startsWith(line.split('{')[0] ?? '')).join('\n')}`)
+
+  a.streams[0]?.end('event: response.completed\ndata: {}\n\n')
+  t.match(await stream.answer(), { status: 200, body: 'data: 1\n\ndata: 2\n\nevent: response.completed\ndata: {}\n\n' })
+  t.match(await get(stream, '/v1/models'), { status: 200, body: '{"name":"b"}' })
+  session.close()
+  await Promise.all([once(session, 'close'), ...before.map(socket => socket.closed || once(socket, 'close'))])
+  t.pass('nothing of the old configuration is left')
+  program.child.kill('SIGHUP')
+  program.child.kill('SIGTERM')
+  t.strictSame(await program.exit, [0, null])
+})
+
+t.test('SIGHUP: a configuration with mistakes changes nothing; a stop ends what an older one had under way', async t => {
+  const [a, b] = [await startNamed(t, 'a'), await startNamed(t, 'b')]
+  const dir = t.testdir({})
+  const configure = (content: object): void => { writeFileSync(`${dir}/config.json`, JSON.stringify(content)) }
+  configure({ openaiUpstream: a.url, times: { drain: 100 } })
+  const program = start(t, ['--port=0', '--config', `${dir}/config.json`, '--server-info', `${dir}/info.json`])
+  const { port } = await serverInfo(dir)
+  const [client, stream] = [new RawClient(t, port), new RawClient(t, port)]
+  stream.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  await stream.until(() => stream.received.includes('data: 1\n\n'))
+  configure({ openaiUpstream: b.url, colour: 'red', times: { drain: 0 } })
+  program.child.kill('SIGHUP')
+  await program.printed('so the old one stays')
+  t.match(program.out, /"error":"ConfigError","mistakes":\["[^"]+colour: no such option","[^"]+times\.drain: is 0, allowed/)
+  t.match(await get(client, '/v1/models'), { body: '{"name":"a"}' })
+  configure({ openaiUpstream: b.url })
+  program.child.kill('SIGHUP')
+  await program.printed(`/v1/ goes to ${b.url}`)
+  t.match(await get(client, '/v1/models'), { body: '{"name":"b"}' })
+  program.child.kill('SIGTERM')
+  t.match((await stream.answer()).body, /data: 1\n\nevent: error\ndata: .*"code":"draining".*\n\nevent: response\.failed/)
+  t.strictSame(await program.exit, [0, null])
+})
+
 t.test('an uncaught error ends it in order, with its kind in the log and without its words', async t => {
   const program = start(t, ['--port=0'], {}, ['--import', 'data:text/javascript,process.once("SIGUSR2",()=>{throw new RangeError(["secret","words"].join(" "))})'])
   await program.printed('/v1/ goes to')
@@ -155,6 +263,10 @@ t.test('what can not be started says why: a port that is taken, a server info fi
   t.match(open.out, /http:\/\/127\.0\.0\.1:\d+\/v1\/ goes to https:\/\/api\.openai\.com\/v1\//)
   open.child.kill('SIGTERM')
   t.strictSame(await open.exit, [0, null])
+  const named = start(t, ['--host=localhost', '--port=0'])
+  await named.printed('listening on http://127.0.0.1:')
+  named.child.kill('SIGTERM')
+  t.strictSame(await named.exit, [0, null])
   const six = start(t, ['--host=::1', '--port=0'])
   await six.printed('/v1/ goes to')
   t.match(six.out, /http:\/\/\[::1\]:\d+\/v1\/ goes to/)

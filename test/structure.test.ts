@@ -3,7 +3,8 @@ import t from 'tap'
 import { configFlags, loadConfig } from '../src/config.ts'
 import { codes } from '../src/errors.ts'
 import { matrixTable } from './fixtures/matrix.ts'
-import { answersTable, optionsTable } from './fixtures/readme-tables.ts'
+import { answersTable, optionsTable, symptomsTable } from './fixtures/readme-tables.ts'
+import { symptoms } from './fixtures/troubleshooting.ts'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
@@ -11,16 +12,18 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'options', 'config', 'conformance', 'setup-lines', 'package-files'],
+  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files'],
   ['credential'],
-  ['verdict', 'verdict-entry'],
+  ['verdict', 'verdict-entry', 'testimony'],
   ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'loop', 'refusals', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
+  ['error-handler', 'response-body', 'record', 'traces', 'loop', 'refusals', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],
   ['metrics'],
+  ['generation'],
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
   ['status', 'status-page', 'status-paths', 'health'],
   ['app'],
+  ['listener'],
   ['index'],
   ['commands'],
   ['cli'],
@@ -57,10 +60,19 @@ t.test('README says what the program does', async t => {
   const readme = read('README.md')
   t.ok(readme.includes(optionsTable()), 'the options table is the schema; npm run readme writes it anew')
   t.ok(readme.includes(answersTable()), 'the answers table is the list of codes; npm run readme writes it anew')
+  t.ok(readme.includes(symptomsTable()), 'the troubleshooting table is that of the fixtures; npm run readme writes it anew')
   t.ok(readme.includes(matrixTable()), 'the matrix is the table of the tests; npm run readme writes it anew')
   for (const flag of configFlags) t.ok(readme.includes(`--${flag}`), `--${flag}`)
   t.ok(codes.every(({ code }) => readme.includes(`\`${code}\``)))
   t.ok(loadConfig().routes.every(({ prefix }) => readme.includes(prefix)))
+})
+
+t.test('what users are said to see is what the program says', async t => {
+  const texts = sources.map(path => read(`src/${path}`).replace(/\$\{[^}]+\}/g, '…'))
+  for (const { seen, by } of symptoms) {
+    const pattern = seen.replace(/127\.0\.0\.1:7257/, '…:…').replace('EADDRINUSE', '…')
+    if (by === undefined) t.ok(texts.some(text => text.includes(pattern)), seen)
+  }
 })
 
 t.test('the top level holds what it may', async t => {

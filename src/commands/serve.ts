@@ -1,10 +1,13 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import closeWithGrace from 'close-with-grace'
+import type { Logger } from 'pino'
 import { buildApp } from '../app.ts'
-import { loadConfig } from '../config.ts'
+import { loadConfig, type Config } from '../config.ts'
+import { Listener } from '../listener.ts'
 import { createLog } from '../log.ts'
 import type { Command } from './command.ts'
+import { reload } from './reload.ts'
 
 const loopback = /^(?:127\.|::1$|localhost$)/
 
@@ -20,33 +23,53 @@ function writeWhole (file: string, text: string): void {
   renameSync(`${file}.new`, file)
 }
 
+/** Says where requests go. */
+function announce ({ routes }: Config, url: string, log: Logger): void {
+  for (const { prefix, upstream } of routes) log.info(`${url}${prefix}/ goes to ${upstream}`)
+}
+
 /** Runs the proxy until a signal ends it. Exit codes: 0 after a signal, 1 when it can not listen, 2 for a bad configuration. */
 export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   const config = loadConfig({ flags, env })
   const log = createLog({ level: config.logLevel, human: stdout.isTTY === true })
-  const app = buildApp({ config, log })
-  const grace = closeWithGrace({ delay: config.times.drain + config.times.connect, logger: false, skip: ['SIGHUP'] }, async ({ signal, err }) => {
-    if (err !== undefined) log.fatal({ err }, 'uncaught error')
-    log.info({ signal }, 'draining')
-    await app.close()
-    log.info('stopped')
-  })
-  const release = (): void => { log.info({ released: app.verdicts.release() }, 'released what was held against tokens') }
-  process.on('SIGHUP', release)
-  app.addHook('onClose', () => { process.off('SIGHUP', release) })
+  const listener = new Listener(buildApp({ config, log }))
+  let reloading: Promise<unknown> = Promise.resolve()
+  let stopping = false
+  const stopOnSignals = ({ times }: Config) =>
+    closeWithGrace({ delay: times.drain + times.connect, logger: false, skip: ['SIGHUP'] }, async ({ signal, err }) => {
+      if (err !== undefined) log.fatal({ err }, 'uncaught error')
+      log.info({ signal }, 'draining')
+      stopping = true
+      await reloading
+      await listener.close()
+      log.info('stopped')
+    })
+  let grace = stopOnSignals(config)
+  let address: AddressInfo
   try {
-    await app.listen({ host: config.host, port: config.port, listenTextResolver: address => `listening on ${address}` })
+    address = await listener.listen(config.host, config.port)
   } catch (error) {
     grace.uninstall()
-    await app.close()
+    await listener.close()
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     stderr.write(`codex-sidecar cannot listen on ${config.host}:${config.port} (${code}).${code === 'EADDRINUSE' ? ' Something else listens there, perhaps another codex-sidecar; choose another with --port.' : ''}\n`)
     return 1
   }
-  const address = app.server.address() as AddressInfo
   const url = urlOf(address)
-  for (const { prefix, upstream } of config.routes) log.info(`${url}${prefix}/ goes to ${upstream}`)
+  log.info(`listening on ${url}`)
+  announce(config, url, log)
   if (!loopback.test(config.host)) log.warn(`listening on ${config.host}: everyone who reaches this address can send requests through it`)
+  const hangup = async (): Promise<void> => {
+    const present = await reload({ flags, env }, listener, log)
+    announce(present, url, log)
+    const { uninstall } = grace // it has the old times
+    grace = stopOnSignals(present) // first: Node loses signals that come while nobody listens
+    uninstall()
+  }
+  process.on('SIGHUP', () => {
+    if (stopping) log.info('no reload while draining')
+    else reloading = reloading.then(hangup)
+  })
   try {
     if (config.serverInfo !== undefined) writeWhole(config.serverInfo, `${JSON.stringify({ pid: process.pid, port: address.port, url })}\n`)
   } catch (error) {

@@ -94,10 +94,10 @@ t.test('the keyboard releases a token, and stays where it was', { skip }, async 
   t.match(label, /^Release token [0-9a-f]{8}$/)
   await page.waitForResponse(/\/status\?/)
   t.equal(await focused(), label, 'a refresh leaves the focus alone')
-  const kept = app.verdicts.size
+  const kept = app.generation.verdicts.size
   await page.keyboard.press('Enter')
   await page.getByText(/^Token [0-9a-f]{8} is released\.$/).waitFor({ state: 'attached' })
-  t.equal(app.verdicts.size, kept - 1)
+  t.equal(app.generation.verdicts.size, kept - 1)
   await page.getByRole('button', { name: label }).waitFor({ state: 'detached' })
   t.equal(await page.locator(':focus').getAttribute('id'), 'verdicts-title', 'the focus is not lost')
   await page.keyboard.press('Tab')

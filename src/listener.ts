@@ -1,0 +1,65 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+
+/** All that a server tells its app of. */
+const events = ['request', 'checkContinue', 'checkExpectation', 'connect', 'upgrade', 'clientError']
+
+/** ms between two looks for requests whose heads take too long. */
+const HEADS = 1_000
+
+/**
+ * The listening socket and the app behind it. Another app can take its place: it then gets every request, those on old
+ * connections too, and the one before it is closed when nothing of it is left.
+ */
+export class Listener {
+  readonly #server: Server
+  /** Those with something under way. */
+  readonly #apps = new Set<FastifyInstance>()
+  #current: FastifyInstance
+
+  /** @param app its own server never listens, but what is set there holds here */
+  constructor (app: FastifyInstance) {
+    this.#current = app
+    this.#server = createServer({ connectionsCheckingInterval: HEADS, requireHostHeader: false })
+    for (const event of events) this.#server.on(event, (...args: unknown[]) => this.#current.server.emit(event, ...args))
+  }
+
+  /** The one that takes the requests. */
+  get app (): FastifyInstance { return this.#current }
+
+  /**
+   * Begins to listen; `close()` is needed where that fails too.
+   * @param host a name that stands for several addresses is listened on at its first one
+   * @returns the address that it got
+   */
+  async listen (host: string, port: number): Promise<AddressInfo> {
+    await this.#take(this.#current)
+    this.#server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
+    await once(this.#server, 'listening')
+    return this.#server.address() as AddressInfo
+  }
+
+  /** Puts another app in the place of the one that takes requests. Rejects, and changes nothing, where it can not start. */
+  async replace (app: FastifyInstance): Promise<void> {
+    const before = this.#current
+    await this.#take(app)
+    void before.generation.idle().then(() => before.close()).then(() => this.#apps.delete(before))
+  }
+
+  /** Drains all apps, then ends the connections. */
+  async close (): Promise<void> {
+    await Promise.all([...this.#apps].map(app => app.close()))
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+
+  async #take (app: FastifyInstance): Promise<void> {
+    await app.ready()
+    this.#apps.add(app)
+    this.#current = app
+    const { maxConnections, headersTimeout, requestTimeout, keepAliveTimeout, maxHeaderSize } = app.server as Server & { maxHeaderSize: number }
+    Object.assign(this.#server, { maxConnections, headersTimeout, requestTimeout, keepAliveTimeout, maxHeaderSize })
+  }
+}
