@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 
 const program = join(import.meta.dirname, '..', '..', '..', 'dist', 'main.js')
-/** Milliseconds after which a silent upstream is given up; the default of minutes is for long reasoning. */
-export const PATIENCE = 8000
+/** Milliseconds after which a silent upstream is given up, so that the case of one ends soon; the default of minutes is for long reasoning. */
+const PATIENCE = 3000
 
 /** The built sidecar as a process of its own, with one prefix for the main agent and one for the helper. */
 export async function startSidecarProcess (t: Pick<Test, 'teardown'>, upstream: string): Promise<string> {
