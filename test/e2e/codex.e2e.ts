@@ -43,7 +43,7 @@ t.test('a dead token', async t => {
   t.equal(through.exitCode, 1)
   t.equal(through.saw, 1, 'sidecar: the upstream is asked once')
   t.ok(through.ms < 1500, 'sidecar: codex is done within 1.5 s')
-  t.match(last(through.errors), /unexpected status 401 Unauthorized: Invalid bearer token: the upstream rejected it/, 'sidecar: codex shows our words')
+  t.match(last(through.errors), /unexpected status 401 Unauthorized: Invalid bearer token - the upstream rejected it/, 'sidecar: codex shows our words')
 
   const again = await turn(t, 'dead token, next run', sidecar, DEAD)
   t.equal(again.saw, 0, 'sidecar: the upstream is not asked again')

@@ -49,7 +49,7 @@ for (const version of versions) {
         if (row.standing === 'good' && row.fault === undefined) t.match(row.helper, { kind: 'answer' }, `${name}: the helper answers`)
         if (row.standing !== 'good') {
           t.ok(row.requests <= (row.standing === 'expired' ? 0 : 1), `${name}: the upstream sees a dead token once at most`)
-          t.match(row.helper, { kind: 'error', text: /Invalid bearer token: .*Sign in again/s }, `${name}: the helper says cause and remedy`)
+          t.match(row.helper, { kind: 'error', text: /Invalid bearer token - .*Sign in again/s }, `${name}: the helper says cause and remedy`)
         }
       }
     })
