@@ -5,7 +5,7 @@ import { bothWays, type Way } from './both-ways.ts'
 import { DEAD, GOOD, TEXT } from './provider.ts'
 import { SdkCalls } from './sdk-calls.ts'
 
-const calls = new SdkCalls()
+const calls = new SdkCalls('@anthropic-ai/sdk')
 t.teardown(() => calls.print(t))
 
 const params: Anthropic.MessageCreateParamsNonStreaming = { model: 'stand-in', max_tokens: 64, messages: [{ role: 'user', content: 'Say hello' }] }

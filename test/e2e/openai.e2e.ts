@@ -5,7 +5,7 @@ import { bothWays, type Way } from './both-ways.ts'
 import { DEAD, GOOD, TEXT } from './provider.ts'
 import { SdkCalls, type Outcome } from './sdk-calls.ts'
 
-const calls = new SdkCalls()
+const calls = new SdkCalls('openai')
 t.teardown(() => calls.print(t))
 
 /** The two APIs, each way of calling them: the text that the caller ends up with. */

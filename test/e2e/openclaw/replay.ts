@@ -23,8 +23,11 @@ export interface Trial {
   readonly standing: Standing
   /** The same token as in the trial before. */
   readonly again?: boolean
-  /** The main agent is asked once more before anybody signs in. */
-  readonly early?: boolean
+  /**
+   * The helper takes whole turns in sessions of its own, as a sub-agent does, instead of answering a `/btw`: one beside the
+   * running turn and one after it. OpenClaw benches the login for that, until a turn succeeds with it.
+   */
+  readonly whole?: boolean
   readonly fault?: Fault
 }
 
@@ -38,8 +41,6 @@ export interface Row extends Trial {
   readonly gatewayLived: boolean
   readonly connectionLived: boolean
   readonly turnComplete: boolean
-  /** The main agent's turn with the dead token, where it was asked before anybody signed in. */
-  readonly beforeSignIn?: Outcome
   /** The main agent's next turn; where it shares its login with the helper, after signing in again. */
   readonly next: Outcome
   readonly nextComplete: boolean
@@ -47,7 +48,7 @@ export interface Row extends Trial {
 
 const dead = ['bad', 'expired', 'revoked'] as const
 
-/** The last one leaves the main agent's login benched, so nothing can come after it. */
+/** The last one leaves the main agent's login benched, with the sidecar as without, so nothing can come after it. */
 export const trials: readonly Trial[] = [
   { name: 'good token', layout: 'same', standing: 'good' },
   ...dead.map((standing): Trial => ({ name: `${standing} token`, layout: 'same', standing })),
@@ -55,7 +56,8 @@ export const trials: readonly Trial[] = [
   ...(['reset', 'hang', 'half', 'refused upgrade'] as const).map((fault): Trial => ({ name: `upstream: ${fault}`, layout: 'same', standing: 'good', fault })),
   { name: 'good token', layout: 'apart', standing: 'good' },
   ...dead.map((standing): Trial => ({ name: `${standing} token`, layout: 'apart', standing })),
-  { name: 'revoked token, then a turn before signing in', layout: 'same', standing: 'revoked', early: true }
+  { name: 'revoked token', layout: 'apart', standing: 'revoked', whole: true },
+  { name: 'revoked token', layout: 'same', standing: 'revoked', whole: true }
 ]
 
 const madeUp = (standing: Standing, id: string): string => standing === 'expired' ? expiredJwt() : jwt({ jti: id })
@@ -69,8 +71,8 @@ export async function replay (t: Test, installation: Installation, way: Way, cho
     return token
   }
   const good = issue('good', 'main')
-  // A provider for the helpers of each kind: OpenClaw benches one for a while after a 401.
-  const helpers = Object.fromEntries((['good', ...dead] as const).map(standing => [`helper-${standing}`, issue('good', `helper-${standing}`)]))
+  // Each helper has a provider of its own: OpenClaw benches one for a while after a 401.
+  const helpers = Object.fromEntries([...chosen.entries()].filter(([, { layout }]) => layout === 'apart').map(([i]) => [`helper-${i}`, issue('good', `helper-${i}`)]))
   const signedIn = { ...helpers, main: good }
   const upstream = await startStandIn(t, tokens)
   const origin = way === 'straight' ? upstream.url : await startSidecarProcess(t, upstream.url)
@@ -78,41 +80,45 @@ export async function replay (t: Test, installation: Installation, way: Way, cho
   const gateway = await startGateway(t, installation, { main: `${origin}/backend-api`, helper: `${origin}${helperPrefix}` }, signedIn)
   const { operator } = gateway
 
-  /** A session with something to ask about; `/btw` needs one. */
-  async function begin (key: string, model?: string): Promise<void> {
-    if (model !== undefined) await operator.call('sessions.patch', { key, model })
+  /** Begins a session with something to ask about; `/btw` needs one. */
+  async function begin (key: string): Promise<void> {
     t.match(await say(operator, key, 'Begin, please', TURN).ended, { kind: 'answer', text: ANSWER.main }, `${key}: a first turn is answered whole`)
   }
 
   const rows: Row[] = []
   let last = good
   for (const [i, trial] of chosen.entries()) {
-    const { layout, standing, fault, again, early } = trial
+    const { layout, standing, fault, again, whole } = trial
     const main = `agent:main:case-${i}` // a new session has a WebSocket of its own, and remembers no failure
-    const session = layout === 'same' ? main : `agent:main:aside-${i}`
+    const session = layout === 'same' && whole !== true ? main : `agent:main:aside-${i}`
     await begin(main)
-    if (layout === 'apart') await begin(session, `helper-${standing}/${MODEL}`)
-    upstream.order.slow = true
+    const place = async (key: string): Promise<void> => { if (layout === 'apart') await operator.call('sessions.patch', { key, model: `helper-${i}/${MODEL}` }) }
+    await place(session)
+    if (session !== main && whole !== true) await begin(session) // one that has begun has a WebSocket, and asks for no login again
+    const release = upstream.hold()
     const turn = say(operator, main, `Task ${i}`, TURN)
     await turn.begun
-    upstream.order.slow = false
     if (standing !== 'good') {
       if (again !== true) last = issue(standing, `${layout}-${standing}-${i}`)
-      await gateway.signIn({ ...signedIn, [layout === 'same' ? 'main' : `helper-${standing}`]: last })
+      await gateway.signIn({ ...signedIn, [layout === 'same' ? 'main' : `helper-${i}`]: last })
     }
     upstream.order.asker = 'helper'
     if (fault !== undefined) upstream.order.fault = fault
     const before = upstream.seen.length
-    const helper = await say(operator, session, '/btw what are we doing?', HELPER).ended
-    const requests = upstream.seen.length - before
+    const helper = await say(operator, session, whole === true ? 'A task of your own' : '/btw what are we doing?', HELPER).ended
+    const requests = upstream.seen.slice(before).filter(seen => seen.standing === standing).length
     delete upstream.order.fault
     upstream.order.asker = 'main'
+    release()
     const running = await turn.ended
-    const beforeSignIn = early === true ? { beforeSignIn: await say(operator, main, `Go on with ${i}`, TURN).ended } : {}
+    if (whole === true) {
+      await place(`${session}-again`)
+      await say(operator, `${session}-again`, 'And another one', HELPER).ended
+    }
     if (layout === 'same') await gateway.signIn(signedIn) // apart, the main agent's login was never touched
     const next = await say(operator, main, `Go on after ${i}`, TURN).ended
     rows.push({
-      ...trial, version: installation.version, way, helper, requests, ...beforeSignIn,
+      ...trial, version: installation.version, way, helper, requests,
       gatewayLived: gateway.alive, connectionLived: !operator.lost,
       turnComplete: running.kind === 'answer' && running.text === ANSWER.main,
       next, nextComplete: next.kind === 'answer' && next.text === ANSWER.main

@@ -18,8 +18,8 @@ export interface Arrival { readonly kind: 'POST' | 'upgrade' | 'other', readonly
 
 /** The answers, told apart by who asked. */
 export const ANSWER = { main: 'The main agent goes on with its work one word after the other until all of it is said', helper: 'A short answer for the side' }
-/** Milliseconds from the first to the last word of a slow turn. */
-const SLOW = 5000
+/** Milliseconds between the events of a turn that is held. */
+const PACE = 300
 
 const refusals: Record<Exclude<Standing, 'good'>, object> = {
   bad: { error: { message: 'Provided authentication token is invalid.', type: 'invalid_request_error', code: 'token_invalidated', param: null } },
@@ -31,7 +31,8 @@ const refusals: Record<Exclude<Standing, 'good'>, object> = {
 export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<Record<string, Standing>>) {
   const seen: Arrival[] = []
   const sockets = new Set<Socket>()
-  const order: { fault?: Fault, asker: keyof typeof ANSWER, slow: boolean } = { asker: 'main', slow: false }
+  const order: { fault?: Fault, asker: keyof typeof ANSWER } = { asker: 'main' }
+  let held: Promise<void> | undefined
 
   const arrive = (request: IncomingMessage, kind: Arrival['kind']): Standing => {
     const standing = tokens[(request.headers.authorization ?? '').replace(/^Bearer /, '')] ?? 'bad'
@@ -44,7 +45,15 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
     const helper = order.asker === 'helper'
     const turn = responsesTurn(ANSWER[order.asker])
     const events = helper && order.fault === 'half' ? firstHalf(turn) : turn.events
-    return { helper, events, pause: !helper && order.slow ? SLOW / events.length : 0 }
+    return { helper, events, held: helper ? undefined : held }
+  }
+
+  /** Sends the events; those of a held turn one after the other, the last ones not before it is released. */
+  async function tell ({ events, held }: ReturnType<typeof answerNow>, send: (event: string) => void): Promise<void> {
+    for (const [i, event] of events.entries()) {
+      if (held !== undefined) await (i < events.length - 5 ? sleep(PACE) : held)
+      send(event)
+    }
   }
 
   async function respond (request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -53,25 +62,21 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
     const standing = arrive(request, isTurn ? 'POST' : 'other')
     if (standing !== 'good') { json(response, 401, refusals[standing]); return }
     if (!isTurn) { json(response, 200, { object: 'list', data: [], models: [] }); return }
-    const { helper, events, pause } = answerNow()
+    const answer = answerNow()
+    const { helper } = answer
     if (helper && order.fault === 'reset') { request.socket.resetAndDestroy(); return }
     if (helper && order.fault === 'hang') return
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-    for (const event of events) {
-      response.write(event)
-      if (pause > 0) await sleep(pause)
-    }
+    await tell(answer, event => { response.write(event) })
     response.end()
   }
 
   async function converse (socket: WebSocket, raw: Socket): Promise<void> {
-    const { helper, events, pause } = answerNow()
+    const answer = answerNow()
+    const { helper } = answer
     if (helper && order.fault === 'reset') { raw.resetAndDestroy(); return }
     if (helper && order.fault === 'hang') return
-    for (const event of events) {
-      socket.send(event.replace(/^(?:event: .*\n)?data: /, '').trim())
-      if (pause > 0) await sleep(pause)
-    }
+    await tell(answer, event => { socket.send(event.replace(/^(?:event: .*\n)?data: /, '').trim()) })
     if (helper && order.fault === 'half') socket.close()
   }
 
@@ -108,7 +113,18 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
-    /** What goes wrong from now on, who asks, and whether turns of the main agent take their time. */
-    order
+    /** What goes wrong from now on, and who asks. */
+    order,
+    /** The main agent's turns that begin from now on stream slowly and do not end before the function returned is called. */
+    hold (): () => void {
+      let release = (): void => {}
+      held = new Promise(resolve => {
+        release = () => {
+          held = undefined
+          resolve()
+        }
+      })
+      return () => { release() }
+    }
   }
 }
