@@ -21,7 +21,7 @@ const dialectOf = (version: string): Dialect => version.startsWith('2026.4.')
 
 export const MODEL = 'gpt-5.4'
 
-const model = { id: MODEL, name: MODEL, reasoning: false, input: ['text'], cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, contextWindow: 272_000, maxTokens: 32_000 }
+const model = { id: MODEL, name: MODEL }
 
 export interface HomeOptions {
   version: string
