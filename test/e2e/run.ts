@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cache } from './cached-package.ts'
 import { CODEX, installCodex } from './codex-binary.ts'
 import { installOpenClaw, OPENCLAW } from './openclaw/installation.ts'
-import { ownNetwork } from './own-network.ts'
+import { ownNamespace } from './own-namespace.ts'
 import { installPiAi, PI_AI } from './pi-ai.ts'
 import { processesOf } from './processes.ts'
 import { comparison, type Result } from './results.ts'
@@ -21,6 +21,8 @@ interface Run {
   readonly files: readonly string[]
   /** The clients with their versions. */
   readonly clients: readonly string[]
+  /** Folders outside the temporary one that the clients write into, whatever they are told. */
+  readonly stubborn?: readonly string[]
 }
 
 const root = join(import.meta.dirname, '..', '..')
@@ -36,7 +38,8 @@ const runs: Readonly<Record<string, Run>> = {
   openclaw: {
     install: async () => { for (const version of versions) await installOpenClaw(version) },
     files: ['openclaw.e2e.ts'],
-    clients: versions.map(version => `OpenClaw ${version}`)
+    clients: versions.map(version => `OpenClaw ${version}`),
+    stubborn: ['/tmp/openclaw', '/tmp/openclaw-state-locks-0'] // in its namespace it is always user 0
   },
   codex: {
     install: installCodex,
@@ -51,18 +54,20 @@ const runs: Readonly<Record<string, Run>> = {
 }
 
 /** Runs the files; their exit code. */
-async function play ({ files }: Run, folder: string, results: string): Promise<number> {
-  const network = ownNetwork()
-  console.log(network === undefined
-    ? 'This machine allows no network namespace of its own: only the traps for what leaves loopback stand guard.'
+async function play ({ files, stubborn = [] }: Run, folder: string, results: string): Promise<number> {
+  const strange = stubborn.filter(folder => !existsSync(folder))
+  const namespace = ownNamespace(stubborn)
+  console.log(namespace === undefined
+    ? `This machine allows no namespaces of one's own: only the traps for what leaves loopback stand guard${stubborn.map(folder => `, and ${folder} may keep something`).join('')}.`
     : 'In a network namespace of its own: nothing but loopback can be reached.')
   const tap = [join(root, 'node_modules', '.bin', 'tap'), '--disable-coverage', '--jobs=1', '--reporter=tap', ...files.map(file => join('test', 'e2e', file))]
-  const [program = '', ...rest] = [...network ?? [], ...tap]
+  const [program = '', ...rest] = [...namespace ?? [], ...tap]
   const child = spawn(program, rest, {
     cwd: root, stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, TMPDIR: folder, E2E_RESULTS: results, OPENCLAW_VERSIONS: versions.join(), NODE_DISABLE_COMPILE_CACHE: '1', DISABLE_V8_COMPILE_CACHE: '1' }
   })
   const [code] = await once(child, 'close') as [number | null]
+  for (const folder of strange) await rmdir(folder).catch(() => {}) // made to be hidden, and empty; or somebody else's by now
   return code ?? 1
 }
 
