@@ -7,6 +7,7 @@ import { logRequest, quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
+import { readPerConnection } from './connection-credential.ts'
 import { createCredentialReader } from './credential.ts'
 import { Drain } from './drain.ts'
 import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
@@ -17,8 +18,11 @@ import { createLoop } from './loop.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import { trackPipelines } from './pipeline.ts'
+import { version } from './package-files.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
+import { Refusals } from './refusals.ts'
+import { createStatus } from './status.ts'
 import { createSwitch } from './switching-protocols.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
@@ -29,6 +33,9 @@ import { systemClock, type Clock, type Validator } from './verdict.ts'
 
 /** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
 const ASKING = 2_000
+
+/** Answers in our own name that /status shows. */
+const REFUSALS = 50
 
 /** nginx's status for a request whose client has left. */
 const CLIENT_GONE = 499
@@ -45,15 +52,17 @@ export interface AppOptions {
 export function buildApp ({ config, log, clock = systemClock, remote = [] }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
+  const own = version()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const tunnels = createSwitch(config, drain)
-  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock })
+  const refusals = new Refusals(REFUSALS, clock)
+  const metrics = createMetrics({ upstreams, tunnels, verdicts: () => cache.size, entries: limits.verdicts, clock, version: own })
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const loop = createLoop()
   const forward = createForward({ config, drain, tunnels, loop })
 
@@ -78,8 +87,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
-  const bare = answerBareErrors(app, config, log)
-  const upgrades = acceptUpgrades(app, trackPipelines(app.server))
+  const pipelines = trackPipelines(app.server)
+  const bare = answerBareErrors(app, { config, log, pipelines, refusals })
+  const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {
@@ -88,6 +98,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
       record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
       logRequest(log, request, reply)
       metrics.finished(record, reply.raw.statusCode)
+      refusals.finished(request, reply.raw.statusCode)
     })
     checkRequest(request.raw)
     loop.check(request.raw.rawHeaders)
@@ -100,7 +111,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
   app.addHook('preClose', () => drain.begin(times.drain))
 
   app.decorate('verdicts', cache)
-  registerHealth(app, { config, drain, metrics, verdicts: cache })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own, since: clock.wall() })
+  registerHealth(app, { config, drain, metrics, verdicts: cache, status })
   app.addHook('onClose', signature.close)
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
@@ -112,8 +124,10 @@ export function buildApp ({ config, log, clock = systemClock, remote = [] }: App
 /** Answers in our own name; Fastify would add a charset, which JSON has none of (RFC 8259 section 11). */
 function refuse (thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
   const error = asSidecarError(thrown)
-  request.record.code = error.code
-  if (error.code === 'internal_error') request.record.error = thrown
+  const { record } = request
+  record.code = error.code
+  record.detail = error.detail
+  if (error.code === 'internal_error') record.error = thrown
   reply.hijack()
   writeAnswer(reply.raw, answerTo(error, request.id))
 }
@@ -140,7 +154,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
         record.lane = lane
         pass(request, reply)
       }
-      const decision = guard({ route, raw: raw.rawHeaders, method: request.method })
+      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, connection: raw.socket })
       if (!(decision instanceof Promise)) return settle(decision)
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {

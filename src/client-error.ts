@@ -6,6 +6,8 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { answerTo, serializeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
+import type { Pipelines } from './pipeline.ts'
+import type { Refusals } from './refusals.ts'
 
 /** What Node's parser reports besides the error itself. */
 interface ParserError extends NodeJS.ErrnoException { bytesParsed?: number, rawPacket?: Buffer, reason?: string }
@@ -37,12 +39,21 @@ function answerable (socket: Socket): boolean {
   return socket.writable && current?.headersSent !== true
 }
 
-/** Answers what never becomes a request, on the bare socket, which then ends. */
-export function answerBareErrors (app: FastifyInstance, config: Config, log: Logger) {
+export interface BareErrors { config: Config, log: Logger, pipelines: Pipelines, refusals: Refusals }
+
+/** Answers what never becomes a request, on the bare socket and in its turn; the connection then ends. */
+export function answerBareErrors (app: FastifyInstance, { config, log, pipelines, refusals }: BareErrors) {
+  const turned = new WeakSet<Socket>()
   const answer = (error: SidecarError, socket: Socket): void => {
-    const reqId = randomUUID()
-    log.info({ reqId, status: error.status, code: error.code }, error.code)
-    socket.end(serializeAnswer(answerTo(error, reqId)), () => socket.destroy())
+    if (turned.has(socket)) return // Node's parser says it once more for every packet that follows
+    turned.add(socket)
+    pipelines.after(socket, () => {
+      if (!answerable(socket)) return void socket.destroy()
+      const reqId = randomUUID()
+      log.info({ reqId, status: error.status, code: error.code }, error.code)
+      refusals.bare(error, reqId)
+      socket.end(serializeAnswer(answerTo(error, reqId)), () => socket.destroy())
+    })
   }
   // An upload that waits for our word gets it from the forwarder, once the guard has passed it.
   for (const event of ['checkContinue', 'checkExpectation']) {
@@ -55,7 +66,7 @@ export function answerBareErrors (app: FastifyInstance, config: Config, log: Log
   return {
     /** Node's `clientError`. */
     clientError (error: NodeJS.ErrnoException, socket: Socket): void {
-      if (error.code === 'ECONNRESET' || !answerable(socket)) socket.destroy()
+      if (error.code === 'ECONNRESET') socket.destroy()
       else answer(explainClientError(error, config), socket)
     }
   }

@@ -3,6 +3,7 @@ import { SidecarError } from './errors.ts'
 /** Codes of the system and of undici for what an upstream does, each with how we say it (no address, no host). */
 const unreachable = new Map(Object.entries({
   ECONNREFUSED: 'it refused the connection',
+  TLS_RESET: 'it hung up during the TLS handshake',
   ENOTFOUND: 'its name does not resolve',
   EAI_AGAIN: 'its name does not resolve at the moment',
   EHOSTUNREACH: 'there is no route to it',

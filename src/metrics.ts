@@ -1,6 +1,10 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Gauge, Histogram, Registry } from 'prom-client'
+import { createLatencyMetrics } from './latency-metrics.ts'
+import { createProcessMetrics } from './process-metrics.ts'
 import type { RequestRecord } from './record.ts'
 import type { Switch } from './switching-protocols.ts'
+import { createTally } from './tally.ts'
+import { createUpstreamMetrics } from './upstream-metrics.ts'
 import type { Upstream } from './upstream.ts'
 import { createVerdictMetrics } from './verdict-metrics.ts'
 import type { Clock } from './verdict.ts'
@@ -14,13 +18,15 @@ export interface Observed {
   /** Refusals remembered at most. */
   entries: number
   clock: Clock
+  /** This program's. */
+  version: string
 }
 
 /** The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token. */
-export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock }: Observed) {
+export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock, version }: Observed) {
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
-  const requests = new Counter({
+  const requests = createTally({
     name: 'codex_sidecar_requests_total', registers,
     help: 'Finished requests by route, status, our own code, source of the verdict, lane and ending.',
     labelNames: ['route', 'status', 'code', 'source', 'lane', 'ending']
@@ -30,15 +36,9 @@ export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock }:
     help: 'Time from a request to the end of its answer.',
     labelNames: ['route'], buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
   })
-  new Gauge({
-    name: 'codex_sidecar_lane_in_flight', registers,
-    help: 'Requests in flight at the upstream by route and lane.', labelNames: ['route', 'lane'],
-    collect () {
-      for (const { route: { prefix }, lanes, probe } of upstreams) {
-        for (const lane of [lanes.verified, lanes.unverified, probe]) this.set({ route: prefix, lane: lane.name }, lane.inFlight)
-      }
-    }
-  })
+  const latency = createLatencyMetrics(registry)
+  createUpstreamMetrics(registry, () => upstreams)
+  createProcessMetrics(registry, version)
   new Gauge({
     name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set(tunnels.open) }
   })
@@ -51,10 +51,18 @@ export function createMetrics ({ upstreams, tunnels, verdicts, entries, clock }:
     observer: createVerdictMetrics(registry, { entries, clock }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    /** Finished requests by prefix of their route, `none` for those beneath none. */
+    async requestsByRoute (): Promise<ReadonlyMap<string, number>> {
+      const counts = new Map<string, number>()
+      for (const { labels: { route }, value } of (await requests.counter.get()).values) counts.set(String(route), value + (counts.get(String(route)) ?? 0))
+      return counts
+    },
     /** Counts a finished request, whose ending is known. */
-    finished ({ route = 'none', code, source, lane, ending, startedAt }: RequestRecord, status: number): void {
-      requests.inc({ route, status, code: code ?? '', source: source ?? '', lane: lane ?? '', ending: ending as string })
+    finished (record: RequestRecord, status: number): void {
+      const { route = 'none', code, source, lane, ending, startedAt } = record
+      requests.count(route, String(status), code ?? '', source ?? '', lane ?? '', ending as string)
       duration.observe({ route }, (performance.now() - startedAt) / 1000)
+      latency.finished(route, record)
     }
   }
 }

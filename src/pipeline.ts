@@ -25,9 +25,12 @@ export function trackPipelines (server: Server) {
     })
   }
   return {
-    /** Calls `next` once every answer that is open on this connection now is finished; never where the client leaves first. */
+    /**
+     * Calls `next` once the answer to every request that has come whole on this connection is finished; never where
+     * the client leaves first.
+     */
     after (socket: Socket, next: () => void): void {
-      const last = [...open.get(socket) ?? []].at(-1)
+      const last = [...open.get(socket) ?? []].filter(({ req }) => req.complete).at(-1)
       if (last === undefined) next()
       else last.once('close', () => { if (!socket.destroyed) next() })
     }

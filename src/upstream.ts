@@ -28,11 +28,12 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
 /** What undici's pool hands to the connections it makes. */
 type TrackedOptions = Client.Options & { connect: buildConnector.connector, circuit: Circuit }
 
-/** undici dials for ever while a connect error has this code, as a proxy's has that hangs up (nodejs/undici#3897). */
-export function final (error: Error): Error {
-  return (error as NodeJS.ErrnoException).code === 'UND_ERR_SOCKET'
-    ? Object.assign(new Error('the HTTP proxy hung up', { cause: error }), { code: 'UND_ERR_PRX_CONN' })
-    : error
+/** What the failure of a connect is called, so that it can be told from that of a connection that was there. */
+export function ofConnect (error: NodeJS.ErrnoException, origin: URL): Error {
+  const { code } = error
+  const called = code === 'UND_ERR_SOCKET' ? 'UND_ERR_PRX_CONN' // undici dials for ever while it has the first name (nodejs/undici#3897)
+    : code === 'ECONNRESET' && origin.protocol === 'https:' ? 'TLS_RESET' : code
+  return called === code ? error : Object.assign(new Error('hung up while the connection was being made', { cause: error }), { code: called })
 }
 
 /**
@@ -59,7 +60,7 @@ class TrackedClient extends Client implements Connection {
             circuit.succeeded()
             callback(...result)
           } else {
-            const failure = final(error)
+            const failure = ofConnect(error, origin)
             circuit.failed(failure)
             callback(failure, null)
           }
@@ -78,28 +79,31 @@ class TrackedClient extends Client implements Connection {
 export class Lane {
   readonly name: LaneName | 'probe'
   readonly #limit: number
-  readonly #agent: EnvHttpProxyAgent
+  readonly #pool: Pool | EnvHttpProxyAgent
   readonly #circuit: Circuit
   #inFlight = 0
 
-  constructor (name: LaneName | 'probe', { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
+  constructor (name: LaneName | 'probe', origin: string, { lanes, times, ca, proxied, noProxy }: Config, circuit: Circuit) {
     this.name = name
     this.#circuit = circuit
     this.#limit = name === 'probe' ? PROBES : lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
-    this.#agent = new EnvHttpProxyAgent({
-      factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, { ...o as Omit<TrackedOptions, 'circuit'>, circuit }) }),
-      noProxy,
+    const factory = (at: URL, options: object): TrackedClient => new TrackedClient(at, { ...options as Omit<TrackedOptions, 'circuit'>, circuit })
+    const options = {
       connections: this.#limit,
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
       bodyTimeout: times.idleStream,
-      connect: tls,
-      requestTls: tls,
-      proxyTls: tls
-    })
+      connect: tls
+    }
+    this.#pool = proxied
+      ? new EnvHttpProxyAgent({ ...options, factory: (at: URL, o: Pool.Options) => new Pool(at, { ...o, factory }), noProxy, requestTls: tls, proxyTls: tls })
+      : new Pool(origin, { ...options, factory })
   }
+
+  /** Requests in flight at most. */
+  get limit (): number { return this.#limit }
 
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
@@ -120,7 +124,7 @@ export class Lane {
 
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
-    this.#agent.dispatch(options, handler)
+    this.#pool.dispatch(options, handler)
   }
 
   /** An answer has begun: the upstream is there. */
@@ -129,11 +133,11 @@ export class Lane {
   /** Makes one request of our own; the caller has entered. */
   async request (options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
     const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {} }
-    return await this.#agent.request(tracked)
+    return await this.#pool.request(tracked)
   }
 
   /** Ends all sockets, those with requests in flight too. */
-  async close (): Promise<void> { await this.#agent.destroy() }
+  async close (): Promise<void> { await this.#pool.destroy() }
 }
 
 /** A route with its lanes. */
@@ -145,6 +149,8 @@ export interface Upstream {
   readonly lanes: Readonly<Record<LaneName, Lane>>
   /** The lane in which it is asked about tokens. */
   readonly probe: Lane
+  /** Shared by all lanes. */
+  readonly circuit: Circuit
   readonly close: () => Promise<void>
 }
 
@@ -153,8 +159,8 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   const { origin, pathname } = new URL(route.upstream)
   const base = pathname.replace(/\/$/, '')
   const circuit = new Circuit(clock, config.times.connect)
-  const lanes = { verified: new Lane('verified', config, circuit), unverified: new Lane('unverified', config, circuit) }
-  const probe = new Lane('probe', config, circuit)
+  const lanes = { verified: new Lane('verified', origin, config, circuit), unverified: new Lane('unverified', origin, config, circuit) }
+  const probe = new Lane('probe', origin, config, circuit)
   return {
     route,
     origin,
@@ -164,6 +170,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
     },
     lanes,
     probe,
+    circuit,
     close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }
 }

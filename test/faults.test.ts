@@ -40,11 +40,12 @@ t.test('whatever the upstream does, the client gets an explained answer and keep
         const upstream = await startRawUpstream(t, socket => {
           socket.once('data', () => { if (used++ === 0) behave(socket); else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok') })
         })
-        const { port } = await startSidecar(t, { upstream: upstream.url, times: { headers: 100, streamHeaders: 100, errorBody: 100 } })
+        const { port, line } = await startSidecar(t, { upstream: upstream.url, times: { headers: 100, streamHeaders: 100, errorBody: 100 } })
         const client = new RawClient(t, port)
         client.write(message)
         const answer = await client.answer()
         t.equal(answer.status, status)
+        if (expected !== 'invalid_api_key') await line(logged => logged['code'] === expected)
         t.equal(code(answer.body), expected)
         t.equal(answer.headers['connection'], 'keep-alive')
         t.notMatch(answer.body, /127\.0\.0\.1|ECONN|UND_ERR|at .*\.ts/, 'no internal address, no stack')
@@ -132,7 +133,7 @@ t.test('an HTTP proxy on the way', async t => {
       const proxy = await startRawUpstream(t, behave)
       process.env['http_proxy'] = proxy.url
       t.teardown(() => { delete process.env['http_proxy'] })
-      const { url } = await startSidecar(t, { upstream: 'http://upstream.test', config: { noProxy: '' } })
+      const { url } = await startSidecar(t, { upstream: 'http://upstream.test', config: { proxied: true, noProxy: '' } })
       const { statusCode, body } = await request(`${url}/v1/models`, { headers: good })
       t.equal(statusCode, status)
       t.equal(code(await body.text()) ?? 'undefined', expected)
@@ -287,7 +288,7 @@ t.test('a full lane answers at once and leaves the other lane alone', async t =>
 t.test('failures by their codes', t => {
   const cases: [code: string, ours: string][] = [
     ['EHOSTUNREACH', 'upstream_unreachable'], ['UND_ERR_CONNECT_TIMEOUT', 'upstream_timeout'], ['CERT_HAS_EXPIRED', 'upstream_tls'],
-    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'upstream_protocol'], ['UND_ERR_INVALID_ARG', 'invalid_request'], ['EPIPE', 'upstream_reset']
+    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'upstream_protocol'], ['UND_ERR_INVALID_ARG', 'invalid_request'], ['EPIPE', 'upstream_reset'], ['TLS_RESET', 'upstream_unreachable']
   ]
   for (const [code, ours] of cases) t.equal(explain(Object.assign(new Error('x'), { code })).code, ours)
   t.equal(explain(new Error('bad upgrade')).code, 'upstream_protocol')

@@ -209,7 +209,7 @@ t.test('a client that leaves while the upstream is still being connected frees i
   const proxy = await startRawUpstream(t, socket => { tunnel = socket; socket.once('data', () => arrived?.()) })
   process.env['http_proxy'] = proxy.url
   t.teardown(() => { delete process.env['http_proxy'] })
-  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', lanes: { unverified: 1 }, config: { noProxy: '' } })
+  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', lanes: { unverified: 1 }, config: { proxied: true, noProxy: '' } })
   const client = new RawClient(t, port)
   client.write(get('/v1/models'))
   await arrival
@@ -295,6 +295,68 @@ t.test('a client that leaves takes all its pipelined requests with it, not only 
   for (const name of ['a', 'b', 'c']) t.match(await line(({ path }) => path === `/v1/${name}`), { ending: 'client_gone' })
   t.match(await (await request(`${url}/metrics`)).body.text(), 'codex_sidecar_lane_in_flight{route="/v1",lane="unverified"} 0\n', 'and their places are free')
   t.notOk(lines.some(({ path }) => path === '/v1/socket'), 'the handshake behind them is not begun')
+})
+
+t.test('what is no request is answered in its turn on the connection', async t => {
+  const behind: [name: string, bytes: string][] = [
+    ['garbage', 'GARBAGE\r\n\r\n'],
+    ['garbage in two packets', 'GARBAGE\r\n'],
+    ['CONNECT', 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n']
+  ]
+  for (const [name, bytes] of behind) {
+    await t.test(name, async t => {
+      const upstream = await startUpstream(t, (_request, response) => {
+        client.write(bytes)
+        void told.then(() => { client.write('\r\n'); response.end('first') })
+      })
+      const { port, app } = await startSidecar(t, { upstream: upstream.url })
+      const told = new Promise(resolve => { app.server.once(name === 'CONNECT' ? 'connect' : 'clientError', resolve) })
+      const client = new RawClient(t, port)
+      client.write(get('/v1/models'))
+      t.match(await client.answer(), { status: 200, body: 'first' })
+      t.match(await client.answer(), { status: 400, body: /"code":"invalid_request"/ })
+      await client.closed()
+    })
+  }
+  await t.test('garbage within an upload', async t => {
+    const upstream = await startUpstream(t, (request, response) => {
+      if (request.url === '/v1/models') setImmediate(() => response.end('first'))
+    })
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const client = new RawClient(t, port)
+    client.write(`${get('/v1/models')}POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nno length\r\n`)
+    t.match(await client.answer(), { status: 200, body: 'first' })
+    t.match(await client.answer(), { status: 400, body: /"code":"invalid_request"/ })
+    await client.closed()
+  })
+  await t.test('garbage within an upload that is being answered', async t => {
+    const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')) })
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const client = new RawClient(t, port)
+    client.write('POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+    await client.until(() => client.received.endsWith('half'))
+    client.write('no length\r\n')
+    await client.closed()
+    t.ok(client.received.endsWith('half'), 'nothing of ours stands in the answer')
+  })
+})
+
+t.test('an answer that comes all at once keeps its bytes and gets a length', async t => {
+  const upstream = await startRawUpstream(t, socket => {
+    socket.once('data', bytes => {
+      const body = Buffer.alloc(String(bytes).includes('large') ? 20_000 : 500, '\xff\0a', 'latin1')
+      socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]))
+    })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  for (const [path, length] of [['/v1/small', 500], ['/v1/large', 20_000]] as const) {
+    const client = new RawClient(t, port)
+    client.write(get(path))
+    const { headers, body } = await client.answer()
+    t.equal(headers['content-length'], String(length))
+    t.equal(headers['transfer-encoding'], undefined)
+    t.ok(body === Buffer.alloc(length, '\xff\0a', 'latin1').toString('latin1'))
+  }
 })
 
 t.test('interim answers are passed on, but not for ever', async t => {

@@ -5,6 +5,7 @@ const troubles: readonly (readonly [code: RegExp, words: string, mend: string])[
   [/^ECONNREFUSED$/, 'the connection is refused', 'curl -v %o'],
   [/^TimeoutError$/, 'it takes the connection and then says nothing', 'curl -v %o'],
   [/^(?:UND_ERR_ABORTED|UND_ERR_PRX)/, 'the proxy does not let it through', 'check user and password in HTTPS_PROXY'],
+  [/^TLS_RESET$/, 'the connection is cut in the TLS handshake: a firewall may filter by name, or no TLS is spoken there', 'openssl s_client -connect %'],
   [/^(?:CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/, 'its certificate is not valid at the time this machine shows', 'date -u (and set the clock if that is wrong)'],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for another name: a login page of the network, or a wrong address', 'openssl s_client -connect %'],
   [/^(?:UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)/, 'its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS', 'export NODE_EXTRA_CA_CERTS=/path/to/its-ca.pem']

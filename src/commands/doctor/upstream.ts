@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { rootCertificates } from 'node:tls'
 import { Client, EnvHttpProxyAgent, Pool, request, type buildConnector } from 'undici'
 import type { Config } from '../../config.ts'
-import { final } from '../../upstream.ts'
+import { ofConnect } from '../../upstream.ts'
 import { clockFinding } from './clock.ts'
 import { subject, type Finding } from './finding.ts'
 import { filled } from './home.ts'
@@ -21,7 +21,7 @@ const dialOnce = (origin: URL, { connect, ...options }: Client.Options & { conne
     connect(target, (...result) => {
       const [error] = result
       if (error === null) callback(...result)
-      else callback(final(error), null)
+      else callback(ofConnect(error, origin), null)
     })
   }
 })
