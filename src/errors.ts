@@ -17,15 +17,16 @@ const request = (status: number, message: string): Kind =>
   kind(status, 'invalid_request_error', 'http_request_error', message)
 const upstream = (status: number, proxy: string, message: string): Kind => kind(status, 'api_error', proxy, message)
 
-// No message of a 401 may hold the words that make pi-ai retry it (contract.md section 5).
+// No message of a 401 may hold the words that make pi-ai retry it (contract.md section 5). None may hold "token:" or its
+// like: OpenClaw takes what follows for a secret and shows "<redacted>" instead of the reason.
 const kinds = {
-  missing_token: token('Missing bearer token: %. Sign in or set the API key in the client, then retry.'),
-  malformed_token: token('Invalid bearer token: %. Correct the key or sign in again, then retry; nothing needs a restart.'),
-  token_expired: token('Invalid bearer token: it expired at %. Sign in again and retry; nothing needs a restart.'),
-  token_not_yet_valid: token('Invalid bearer token: it is not valid before %. Check the clock of this machine, then retry.'),
-  wrong_route: token('Invalid bearer token: %. Change the base URL or the credential in the client, then retry.'),
-  invalid_signature: token('Invalid bearer token: its signature does not match the keys of its issuer. Sign in again and retry.'),
-  token_rejected: token('Invalid bearer token: the upstream rejected it (%). Sign in again or replace the key, then retry; nothing needs a restart.'),
+  missing_token: token('Missing bearer token - %. Sign in or set the API key in the client, then retry.'),
+  malformed_token: token('Invalid bearer token - %. Correct the key or sign in again, then retry; nothing needs a restart.'),
+  token_expired: token('Invalid bearer token - it expired at %. Sign in again and retry; nothing needs a restart.'),
+  token_not_yet_valid: token('Invalid bearer token - it is not valid before %. Check the clock of this machine, then retry.'),
+  wrong_route: token('Invalid bearer token - %. Change the base URL or the credential in the client, then retry.'),
+  invalid_signature: token('Invalid bearer token - its signature does not match the keys of its issuer. Sign in again and retry.'),
+  token_rejected: token('Invalid bearer token - the upstream rejected it (%). Sign in again or replace the key, then retry; nothing needs a restart.'),
 
   invalid_request: request(400, 'Invalid request: %. Correct the request; the upstream has not seen it.'),
   request_timeout: request(408, 'The request did not arrive in time: %. Send it again.'),

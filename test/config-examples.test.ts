@@ -33,6 +33,13 @@ t.test('own-upstream.jsonc sends the bare root to the server beneath /codex', as
   t.match(routes.find(({ prefix }) => prefix === '/codex'), { upstream: 'http://127.0.0.1:8000/', dialect: 'openai', credential: ['authorization'] })
 })
 
+t.test('helpers.jsonc holds the default routes and one more way to the first of them', async t => {
+  const [helper, ...others] = load('helpers.jsonc').routes
+  const { routes } = loadConfig()
+  t.strictSame(others, routes)
+  t.strictSame(helper, { ...routes[0], prefix: '/helper/backend-api' })
+})
+
 t.test('a Kubernetes Service named codex-sidecar does not stop it', async t => {
   t.equal(loadConfig({ env: { CODEX_SIDECAR_PORT: 'tcp://10.0.0.1:7257' } }).port, 7257)
   t.throws(() => loadConfig({ env: { CODEX_SIDECAR_PORT: 'http://10.0.0.1:7257' } }), /CODEX_SIDECAR_PORT: is/)

@@ -144,7 +144,7 @@ t.test('check judges a token on standard input and never prints it', async t => 
     t.match(result, expected)
     t.notMatch(result.out + result.err, input.trim().slice(-12), 'the token is not printed')
   }
-  await judge(t, `Bearer ${expiredJwt()}\n`, [], { exitCode: 1, out: /^inactive on \/backend-api\/ \(token_expired, by its claims\): Invalid bearer token: it expired at/ })
+  await judge(t, `Bearer ${expiredJwt()}\n`, [], { exitCode: 1, out: /^inactive on \/backend-api\/ \(token_expired, by its claims\): Invalid bearer token - it expired at/ })
   await judge(t, 'sk-ant-api03-abcdefgh', [], { exitCode: 2, out: /^could not tell for \/v1\/messages\// })
   await judge(t, 'sk-proj-abcdefghijkl', [], { exitCode: 2, out: /^could not tell for \/v1\// })
   await judge(t, 'sk-proj-abcdefghijkl', ['--route', '/backend-api/'], { exitCode: 1, out: /wrong_route/ })
@@ -172,7 +172,7 @@ t.test('check --probe asks the upstream as a client of that route would', async 
     { headers: { authorization: 'Bearer sk-ant-oat01-abc' } }
   ])
   answer = [401, deadKey]
-  t.match(await judge('sk-proj-abc'), { exitCode: 1, out: /^inactive on \/v1\/ \(token_rejected, by its probe\): Invalid bearer token: the upstream rejected it/ })
+  t.match(await judge('sk-proj-abc'), { exitCode: 1, out: /^inactive on \/v1\/ \(token_rejected, by its probe\): Invalid bearer token - the upstream rejected it/ })
   answer = [403, {}]
   t.match(await judge('sk-proj-abc'), { exitCode: 2, out: 'could not tell for /v1/: the upstream answered 403, which says nothing for certain\n' })
   t.match(await cli(['check', '--probe'], { env: { ...env, CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://127.0.0.1:9/v1' }, input: 'sk-proj-abc' }), { exitCode: 2, out: /gave no answer/ })

@@ -62,7 +62,7 @@ t.test('the demo measures both sides and ends by itself', async t => {
     ['20 of 40', '20 of 40']
   ], 'the live session is whole beside the burst, the other one is not')
   t.strictSame(cellsOf(page, 'its client reports'), [['success', 'failed: upstream_reset']], 'the cut stream is explained')
-  t.match(page, /without {2}Invalid bearer token\n {2}with {5}Invalid bearer token: it expired at/)
+  t.match(page, /without {2}Invalid bearer token\n {2}with {5}Invalid bearer token - it expired at/)
 
   t.strictSame(page.split('\n').filter(line => line.length > 80), [], 'it fits a terminal of 80 columns')
   t.equal(stdout[0], '1/2 without codex-sidecar ...\n', 'progress comes first, in plain lines')

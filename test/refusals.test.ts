@@ -1,5 +1,6 @@
 import t from 'tap'
 import { request } from 'undici'
+import { codes, describe } from '../src/errors.ts'
 import { at, bearer, expiredJwt, jwt } from './fixtures/token.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { startSidecar } from './fixtures/sidecar.ts'
@@ -26,7 +27,7 @@ t.test('an expired JWT gets a clean 401 on a connection that then serves a secon
   const envelope = JSON.parse(body) as Envelope
   t.strictSame(Object.keys(envelope), ['type', 'error', 'request_id'])
   t.match(envelope, { type: 'error', error: { type: 'authentication_error', code: 'token_expired', param: null }, request_id: headers['x-request-id'] })
-  t.match(envelope.error.message, /^Invalid bearer token: it expired at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(3 hours ago\)\. Sign in again/)
+  t.match(envelope.error.message, /^Invalid bearer token - it expired at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(3 hours ago\)\. Sign in again/)
   t.equal(upstream.seen.length, 0, 'the upstream saw nothing')
   client.write(`GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer good\r\n\r\n`)
   t.equal((await client.answer()).status, 200, 'the same connection serves the next request')
@@ -155,6 +156,13 @@ t.test('what is not certainly bad is forwarded', async t => {
   t.equal(upstream.seen.length, cases.length)
 })
 
+t.test('no answer says what OpenClaw takes for a secret and hides with all that follows', t => {
+  // Its patterns for credentials in the words of a provider's error, as of 2026.9.6.
+  const hidden = /\b(?:Bearer|Basic)\s+[\w+/.~=-]{8,}|\b(?:api[_.-]?key|authorization|passphrase|passwd|password|private[_.-]?key|secret|signing[_.-]?key|token|cookie)\s*:/iu
+  for (const { code } of codes) t.notMatch(describe(code, 'some detail'), hidden, code)
+  t.end()
+})
+
 t.test('a dead opaque token: 100 requests, of which the upstream sees one', async t => {
   const upstream = await startUpstream(t, (_request, response) => { json(response, 401, deadKey) })
   const { url } = await startSidecar(t, { upstream: upstream.url })
@@ -167,7 +175,7 @@ t.test('a dead opaque token: 100 requests, of which the upstream sees one', asyn
   t.equal(upstream.seen.length, 1)
   t.strictSame([...messages], [
     deadKey.error.message,
-    'Invalid bearer token: the upstream rejected it (it knows no such API key). Sign in again or replace the key, then retry; nothing needs a restart.'
+    'Invalid bearer token - the upstream rejected it (it knows no such API key). Sign in again or replace the key, then retry; nothing needs a restart.'
   ], 'the upstream’s own words first, then ours')
 })
 

@@ -61,7 +61,7 @@ t.test('/status tells programs what runs, what is pointed here, and what is know
         lanes: { verified: { inFlight: 0, limit: 512 }, unverified: { inFlight: 0, limit: 64 }, probe: { inFlight: 0, limit: 5 } }
       }
     ],
-    refusals: [{ code: 'token_rejected', status: 401, message: /^Invalid bearer token: the upstream rejected it \(it knows no such API key\)\. Sign in again/, method: 'GET', path: '/v1/models', route: '/v1/', token: /^[0-9a-f]{8}$/ }]
+    refusals: [{ code: 'token_rejected', status: 401, message: /^Invalid bearer token - the upstream rejected it \(it knows no such API key\)\. Sign in again/, method: 'GET', path: '/v1/models', route: '/v1/', token: /^[0-9a-f]{8}$/ }]
   })
   t.equal(Date.parse(status.now) - Date.parse(status.since), 5_000)
   t.equal(status.verdicts.kept, 3)

@@ -5,7 +5,7 @@ import { bothWays, type Way } from './both-ways.ts'
 import { DEAD, GOOD, TEXT } from './provider.ts'
 import { SdkCalls } from './sdk-calls.ts'
 
-const calls = new SdkCalls()
+const calls = new SdkCalls('@anthropic-ai/sdk')
 t.teardown(() => calls.print(t))
 
 const params: Anthropic.MessageCreateParamsNonStreaming = { model: 'stand-in', max_tokens: 64, messages: [{ role: 'user', content: 'Say hello' }] }
@@ -64,7 +64,7 @@ for (const [name, { clientFor, field }] of Object.entries(clients)) {
       t.equal(error.type, 'authentication_error')
       t.equal(sent, 1, `sidecar, ${form}: the SDK does not try again`)
       t.equal(saw, first ? 1 : 0, `sidecar, ${form}: the upstream is asked the first time only`)
-      if (!first) t.match(error.message, /Invalid bearer token: the upstream rejected it/)
+      if (!first) t.match(error.message, /Invalid bearer token - the upstream rejected it/)
       first = false
     }
   })
@@ -77,7 +77,7 @@ for (const [name, { clientFor, field }] of Object.entries(clients)) {
 
       const { error, saw } = await calls.make(`${name}, expired JWT`, form, sidecar, () => call(clientFor(sidecar, expiredToken)))
       if (!(error instanceof AuthenticationError)) return void t.fail('it is an AuthenticationError', { found: error })
-      t.match(error.message, /Invalid bearer token: it expired at .* \(3 hours ago\)/)
+      t.match(error.message, /Invalid bearer token - it expired at .* \(3 hours ago\)/)
       t.equal(saw, 0, `sidecar, ${form}: the upstream is not asked`)
     }
   })

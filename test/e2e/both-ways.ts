@@ -13,8 +13,8 @@ export async function bothWays (t: Test, options: ProviderOptions = {}) {
   let requests = 0
   sidecar.app.server.on('request', () => requests++).on('upgrade', () => requests++)
   return {
-    straight: { name: 'straight', url: straight.url, upstream: straight, get requests () { return straight.seen.length } },
-    sidecar: { name: 'sidecar', url: sidecar.url, upstream: behind, get requests () { return requests } }
+    straight: { name: 'straight' as const, url: straight.url, upstream: straight, get requests () { return straight.seen.length } },
+    sidecar: { name: 'sidecar' as const, url: sidecar.url, upstream: behind, get requests () { return requests } }
   }
 }
 

@@ -1,33 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { jwt } from '../fixtures/token.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
+import { cachedPackage } from './cached-package.ts'
 import { ACCOUNT, type Chatgpt } from './chatgpt.ts'
 
-const VERSION = '0.169.0'
-const cache = join(import.meta.dirname, '..', '..', '.cache')
-const home = join(cache, `codex-${VERSION}`)
-const command = join(home, 'node_modules', '.bin', 'codex')
+export const CODEX = '0.169.0'
 
-/** Installs the pinned Codex CLI into the git-ignored cache, unless it is there. */
-export async function installCodex (): Promise<void> {
-  if (existsSync(command)) return
-  await mkdir(cache, { recursive: true })
-  const staging = await mkdtemp(join(cache, 'codex-')) // renamed when whole: an interrupted install is never found
-  try {
-    const npm = spawn('npm', ['install', '--prefix', staging, '--no-audit', '--no-fund', '--loglevel=error', `@openai/codex@${VERSION}`], { cwd: staging, stdio: ['ignore', 'ignore', 'inherit'] })
-    const [code] = await once(npm, 'close') as [number | null]
-    if (code !== 0) throw new Error(`npm could not install @openai/codex@${VERSION} (exit code ${code ?? 'none'})`)
-    if (!existsSync(command)) await rename(staging, home)
-  } finally {
-    await rm(staging, { recursive: true, force: true })
-  }
-}
+/** Installs the pinned Codex CLI, unless it is there. */
+export async function installCodex (): Promise<void> { await cachedPackage('@openai/codex', CODEX) }
 
 export interface CodexRun {
   exitCode: number | null
@@ -50,6 +35,8 @@ export interface CodexOptions {
   baseUrl: string
   /** Key of a provider of one's own, which speaks HTTP only; or else a login, with which Codex speaks WebSocket first. */
   as: { key: string } | Login
+  /** Milliseconds until it is ended from outside: with no network at all Codex waits for ever. */
+  limit?: number
 }
 
 /** The built-in provider, pointed elsewhere, or one of one's own. */
@@ -87,7 +74,7 @@ const auth = (login: Login): object => 'apiKey' in login
 
 /** One `codex exec` turn with a home and a working folder of its own. */
 export async function runCodex (t: Test, options: CodexOptions): Promise<CodexRun> {
-  const { as } = options
+  const { as, limit = 60_000 } = options
   const folder = await mkdtemp(join(tmpdir(), 'codex-e2e-'))
   t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const [codexHome, work] = [join(folder, 'home'), join(folder, 'work')]
@@ -102,10 +89,11 @@ export async function runCodex (t: Test, options: CodexOptions): Promise<CodexRu
   const trap = await startRawUpstream(t, socket => socket.destroy())
   const proxy = chatgpt?.proxy ?? trap.url
 
+  const command = join(await cachedPackage('@openai/codex', CODEX), '.bin', 'codex')
   const started = performance.now()
   const child = spawn(command, ['exec', '--skip-git-repo-check', '--color', 'never', '-C', work, 'Say hello'], {
     cwd: work,
-    timeout: 60_000, // with no network at all Codex waits for ever
+    timeout: limit,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],

@@ -5,6 +5,7 @@ import { bothWays, type Way } from './both-ways.ts'
 import { startChatgpt } from './chatgpt.ts'
 import { installCodex, runCodex, type CodexRun, type Login } from './codex-binary.ts'
 import { DEAD, GOOD, revoked, TEXT, type ProviderOptions } from './provider.ts'
+import { note } from './results.ts'
 import { Table } from './table.ts'
 
 // The Codex CLI's built-in provider, which speaks WebSocket first, with both of its logins.
@@ -32,8 +33,9 @@ async function turn (t: Test, name: string, what: string, way: Way, base: string
     refreshes: signedIn.refreshes
   }
   const { sent, saw, upgrades, posts, refreshes } = counts
-  const shown = run.exitCode === 0 ? run.stdout.trim() : (run.errors.at(-1) ?? '').slice(0, 90)
-  table.add(name, what, way.name, sent, saw, upgrades, posts, refreshes, run.ms, run.exitCode ?? 'killed', shown)
+  const shown = run.exitCode === 0 ? run.stdout.trim() : run.errors.at(-1) ?? ''
+  table.add(name, what, way.name, sent, saw, upgrades, posts, refreshes, run.ms, run.exitCode ?? 'killed', shown.slice(0, 90))
+  note({ client: `${name === 'ChatGPT' ? 'ChatGPT login' : name}, WebSocket`, what, way: way.name, shown, ms: run.ms, requests: saw })
   t.equal(run.outside, 0, `${way.name}: nothing but the provider is asked`)
   return { ...run, ...counts }
 }

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { bothWays, type Way } from './both-ways.ts'
 import { installCodex, runCodex, type CodexRun } from './codex-binary.ts'
 import { DEAD, GOOD, TEXT } from './provider.ts'
+import { note } from './results.ts'
 import { Table } from './table.ts'
 
 t.setTimeout(600_000) // the first run downloads Codex
@@ -15,7 +16,9 @@ async function turn (t: Test, what: string, way: Way, key: string): Promise<Code
   const run = await runCodex(t, { baseUrl: `${way.url}/v1`, as: { key } })
   const sent = way.requests - before.requests
   const saw = way.upstream.seen.length - before.seen
-  table.add(what, way.name, sent, saw, run.ms, run.exitCode ?? 'killed', run.exitCode === 0 ? run.stdout.trim() : last(run.errors))
+  const shown = run.exitCode === 0 ? run.stdout.trim() : last(run.errors)
+  table.add(what, way.name, sent, saw, run.ms, run.exitCode ?? 'killed', shown)
+  note({ client: 'own provider, HTTP', what, way: way.name, shown, ms: run.ms, requests: saw })
   t.equal(run.outside, 0, `${way.name}: nothing but the provider is asked`)
   return { ...run, sent, saw }
 }
@@ -43,7 +46,7 @@ t.test('a dead token', async t => {
   t.equal(through.exitCode, 1)
   t.equal(through.saw, 1, 'sidecar: the upstream is asked once')
   t.ok(through.ms < 1500, 'sidecar: codex is done within 1.5 s')
-  t.match(last(through.errors), /unexpected status 401 Unauthorized: Invalid bearer token: the upstream rejected it/, 'sidecar: codex shows our words')
+  t.match(last(through.errors), /unexpected status 401 Unauthorized: Invalid bearer token - the upstream rejected it/, 'sidecar: codex shows our words')
 
   const again = await turn(t, 'dead token, next run', sidecar, DEAD)
   t.equal(again.saw, 0, 'sidecar: the upstream is not asked again')

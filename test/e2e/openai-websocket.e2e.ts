@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { bearer, expiredJwt } from '../fixtures/token.ts'
 import { bothWays, type Way } from './both-ways.ts'
 import { DEAD, GOOD, TEXT } from './provider.ts'
+import { note } from './results.ts'
 import { Table } from './table.ts'
 
 // The openai SDK's WebSocket client for the Responses API, and the `ws` package, which it is built on.
@@ -93,6 +94,7 @@ async function turn (client: string, what: string, way: Way, key: string): Promi
   const sent = way.requests - before.requests
   const saw = way.upstream.seen.length - before.seen
   table.add(client, what, way.name, sent, saw, ms, shown(outcome))
+  note({ client, what, way: way.name, shown: shown(outcome), ms, requests: saw })
   return { ...outcome, sent, saw }
 }
 

@@ -5,7 +5,7 @@ import { bothWays, type Way } from './both-ways.ts'
 import { DEAD, GOOD, TEXT } from './provider.ts'
 import { SdkCalls, type Outcome } from './sdk-calls.ts'
 
-const calls = new SdkCalls()
+const calls = new SdkCalls('openai')
 t.teardown(() => calls.print(t))
 
 /** The two APIs, each way of calling them: the text that the caller ends up with. */
@@ -63,8 +63,8 @@ for (const [api, forms] of Object.entries(apis)) {
     const { straight, sidecar } = await bothWays(t)
     for (const [form, call] of Object.entries(forms)) {
       for (const [what, token, code, message] of [
-        ['expired JWT', expiredToken, 'token_expired', /^401 Invalid bearer token: it expired at .* \(3 hours ago\)/],
-        ['Anthropic key', 'sk-ant-test', 'wrong_route', /^401 Invalid bearer token: .* it belongs on \/v1\/messages/]
+        ['expired JWT', expiredToken, 'token_expired', /^401 Invalid bearer token - it expired at .* \(3 hours ago\)/],
+        ['Anthropic key', 'sk-ant-test', 'wrong_route', /^401 Invalid bearer token - .* it belongs on \/v1\/messages/]
       ] as const) {
         const without = await calls.make(`${api}, ${what}`, form, straight, () => call(clientFor(straight, token)))
         t.type(without.error, AuthenticationError)
@@ -88,7 +88,7 @@ for (const [api, forms] of Object.entries(apis)) {
       const through = await calls.make(`${api}, dead key`, form, sidecar, () => call(clientFor(sidecar, DEAD)))
       t.type(through.error, AuthenticationError)
       t.equal(through.saw, first ? 1 : 0, `sidecar, ${form}: the upstream is asked the first time only`)
-      if (!first) refusedByUs(t, through, 'token_rejected', /^401 Invalid bearer token: the upstream rejected it/)
+      if (!first) refusedByUs(t, through, 'token_rejected', /^401 Invalid bearer token - the upstream rejected it/)
       first = false
     }
     for (const [form, call] of Object.entries(forms)) {

@@ -11,6 +11,8 @@ export const TEXT = 'Hello from the stand-in upstream'
 export interface ProviderOptions {
   /** How many streams end in order after their first half, and WebSockets without a Close frame, before whole ones come. */
   halves?: number
+  /** What goes wrong with each turn and handshake of a good token. Unreachable: nobody listens. */
+  fault?: 'reset' | 'hang' | 'unreachable'
   /** Whether a token is good; only one is otherwise. */
   takes?: (token: string) => boolean
   /** Why other tokens are refused on OpenAI's paths. */
@@ -37,7 +39,7 @@ const tokenOf = ({ headers }: IncomingMessage): string => {
 const pathOf = ({ url = '' }: IncomingMessage): string => url.replace(/\?.*$/, '')
 
 /** A stand-in for OpenAI and Anthropic together: it takes turns and refuses every key but the good one. */
-export async function startProvider (t: Test, { halves = 0, takes = token => token === GOOD, refusal: refusalBody = deadKey, upgrade: refuseGood }: ProviderOptions = {}) {
+export async function startProvider (t: Test, { halves = 0, fault, takes = token => token === GOOD, refusal: refusalBody = deadKey, upgrade: refuseGood }: ProviderOptions = {}) {
   let cut = 0
   let handshakes = 0
   const upstream = await startUpstream(t, (request, response, body) => {
@@ -53,6 +55,8 @@ export async function startProvider (t: Test, { halves = 0, takes = token => tok
     const make = turns.find(([pattern]) => pattern.test(path))?.[1]
     if (make === undefined || request.method !== 'POST') return json(response, 404, noPath)
     // Codex compresses the body where it is signed in with ChatGPT, and always wants a stream.
+    if (fault === 'reset') return void request.socket.resetAndDestroy()
+    if (fault === 'hang') return
     const { model, stream } = request.headers['content-encoding'] === 'zstd' ? { stream: true } : JSON.parse(body.toString()) as { model?: string, stream?: boolean }
     const turn = make(TEXT, model)
     if (stream !== true) return json(response, 200, turn.body)
@@ -68,9 +72,12 @@ export async function startProvider (t: Test, { halves = 0, takes = token => tok
       upgrades.push(asked)
       upstream.seen.push(asked)
       if (!takes(tokenOf(request))) return { status: 401, body: refusalBody }
+      if (fault === 'reset') request.socket.resetAndDestroy()
+      if (fault !== undefined) return 'silence'
       return pathOf(request).endsWith('/responses') ? refuseGood?.(++handshakes) : { status: 404, body: noPath }
     }
   })
+  if (fault === 'unreachable') upstream.server.close()
   return {
     ...upstream,
     /** Those of the requests seen that ask for a WebSocket. */

@@ -3,8 +3,8 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import { firstHalf, responsesTurn } from '../fixtures/streams.ts'
 
 export interface ResponsesSocketOptions {
-  /** The answer to a handshake that is refused; undefined where it is accepted. */
-  refuse: (request: IncomingMessage) => { status: number, body: unknown } | undefined
+  /** The answer to a handshake that is refused, or none at all; undefined where it is accepted. */
+  refuse: (request: IncomingMessage) => { status: number, body: unknown } | 'silence' | undefined
   /** What the model says. */
   text: string
   /** Asked for each turn: whether the connection is lost after its first half. */
@@ -31,6 +31,7 @@ export function serveResponsesSockets (server: Server, { refuse, text, lost }: R
 
   server.on('upgrade', (request: IncomingMessage, connection, head: Buffer) => {
     const refusal = refuse(request)
+    if (refusal === 'silence') return
     if (refusal === undefined) {
       return sockets.handleUpgrade(request, connection, head, socket => {
         socket.on('error', () => {})

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import type { Way } from './both-ways.ts'
+import { note } from './results.ts'
 import { Table } from './table.ts'
 
 /** How a call of an SDK ended: with the text it got, or with what it threw. */
@@ -9,7 +10,11 @@ interface Row { cells: [what: string, way: string, sent: number, saw: number, sh
 
 /** Calls of an SDK with their measured values; forms of a call that fare alike share a row. */
 export class SdkCalls {
+  readonly #client: string
   readonly #rows = new Map<string, Row>()
+
+  /** @param client whose calls they are, for the table of the run */
+  constructor (client: string) { this.#client = client }
 
   /** Makes one call on one way to the upstream and counts its requests on both sides. */
   async make (what: string, form: string, way: Way, call: () => Promise<string>): Promise<Outcome> {
@@ -19,7 +24,8 @@ export class SdkCalls {
     const ms = Math.round(performance.now() - started)
     const sent = way.requests - before.requests
     const saw = way.upstream.seen.length - before.seen
-    this.#note([what, way.name, sent, saw, shown(ended)], form, ms)
+    this.#keep([what, way.name, sent, saw, shown(ended)], form, ms)
+    note({ client: this.#client, what, form, way: way.name, shown: shown(ended), ms, requests: saw })
     return { ...ended, sent, saw }
   }
 
@@ -31,7 +37,7 @@ export class SdkCalls {
     table.print(t)
   }
 
-  #note (cells: Row['cells'], form: string, ms: number): void {
+  #keep (cells: Row['cells'], form: string, ms: number): void {
     const key = JSON.stringify(cells)
     const row = this.#rows.get(key) ?? { cells, forms: new Set(), slowest: 0 }
     row.forms.add(form)

@@ -23,6 +23,15 @@ const textOf = (payload: GatewayEvent['payload']): string => {
   return typeof content === 'string' ? content : (content ?? []).map(({ text }) => text ?? '').join('')
 }
 
+/** Milliseconds after a failure that is told in an `agent` event: as long, OpenClaw may still try again or say it in the chat. */
+const GRACE = 10_000
+
+/** The failure that an `agent` event tells of, where it does: 2026.4 says it nowhere else. */
+const failureOf = (payload: GatewayEvent['payload']): string | undefined => {
+  const { phase, error } = (payload['data'] ?? {}) as { phase?: string, error?: string }
+  return payload['stream'] === 'lifecycle' && phase === 'error' ? error ?? 'failed' : undefined
+}
+
 /** A promise with the function that fulfils it. */
 function settlement<T> () {
   let resolve: (value: T) => void = () => {}
@@ -41,17 +50,25 @@ export function say (operator: Operator, sessionKey: string, message: string, li
   const ended = settlement<Outcome>()
   // A message that comes while the session is still tidying up is queued: its own run ends empty, another one answers.
   let run: string | undefined = sent
-  const end = (kind: Outcome['kind'], text: string): void => {
+  let grace: NodeJS.Timeout | undefined
+  const end = (kind: Outcome['kind'], text: string, ms = Math.round(performance.now() - started)): void => {
     unwatch()
     clearTimeout(timer)
+    clearTimeout(grace)
     begun.resolve(undefined)
-    ended.resolve({ kind, text, ms: Math.round(performance.now() - started) })
+    ended.resolve({ kind, text, ms })
   }
   const unwatch = operator.watch(({ name, payload }) => {
     const { runId, state, errorMessage } = payload
     if (run === undefined && payload['sessionKey'] === sessionKey && runId !== sent && typeof runId === 'string' && name === 'chat') run = runId
     if (runId !== run) return
     if (name === 'chat.side_result') { end(payload['isError'] === true ? 'error' : 'answer', String(payload['text'])); return }
+    if (name === 'agent') {
+      const failure = failureOf(payload)
+      const ms = Math.round(performance.now() - started)
+      clearTimeout(grace)
+      if (failure !== undefined) grace = setTimeout(() => { end('error', failure, ms) }, GRACE)
+    }
     if (name !== 'chat') return
     if (state === 'delta') begun.resolve(undefined)
     if (state === 'final' && runId === sent && textOf(payload) === '') run = undefined

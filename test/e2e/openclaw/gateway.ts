@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { startRawUpstream } from '../../fixtures/upstream.ts'
 import type { Installation } from './installation.ts'
-import { writeHome, type Logins } from './home.ts'
+import { writeHome, type HomeOptions, type Logins } from './home.ts'
 import { Operator } from './operator.ts'
 
 const TOKEN = 'gateway-token-of-a-test'
@@ -24,7 +24,7 @@ async function freePort (): Promise<number> {
 }
 
 /** The real gateway with a home of its own and one client at it. */
-export async function startGateway (t: Test, installation: Installation, baseUrls: Logins, logins: Logins) {
+export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins) {
   // Whatever is still meant for the network ends here and is counted.
   const outside: string[] = []
   const trap = await startRawUpstream(t, socket => {
@@ -49,6 +49,7 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
     OPENCLAW_DISABLE_BONJOUR: '1',
     OPENCLAW_NO_RESPAWN: '1',
     OPENCLAW_DISABLE_UPDATE_CHECK: '1',
+    AWS_EC2_METADATA_DISABLED: 'true', // its AWS client would ask the cloud for a role at every start
     HTTP_PROXY: trap.url, HTTPS_PROXY: trap.url, ALL_PROXY: trap.url, http_proxy: trap.url, https_proxy: trap.url, all_proxy: trap.url,
     NO_PROXY: '127.0.0.1,localhost', no_proxy: '127.0.0.1,localhost'
   }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 
-/** Tokens by the name of the login that holds them. */
-export type Logins = Readonly<Record<'main' | 'helper', string>>
+/** Tokens by the provider that they are for; `main` is the main agent's. */
+export type Logins = Readonly<{ main: string } & Record<string, string>>
 
 /** How one version of OpenClaw names the Codex route, and the end of its base URL. */
 interface Dialect {
@@ -21,12 +21,12 @@ const dialectOf = (version: string): Dialect => version.startsWith('2026.4.')
 
 export const MODEL = 'gpt-5.4'
 
-const model = { id: MODEL, name: MODEL, reasoning: false, input: ['text'], cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, contextWindow: 272_000, maxTokens: 32_000 }
+const model = { id: MODEL, name: MODEL }
 
 export interface HomeOptions {
   version: string
-  /** Base URLs, without the part that depends on the version. */
-  baseUrls: Logins
+  /** Base URLs for the main agent and for helpers, without the part that depends on the version. */
+  baseUrls: Readonly<Record<'main' | 'helper', string>>
   logins: Logins
   port: number
   token: string
@@ -41,11 +41,13 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
   const agent = join(state, 'agents', 'main', 'agent')
   await mkdir(agent, { recursive: true })
   await mkdir(workspace)
-  const ref = (login: keyof Logins): object => ({ source: 'file', provider: 'tokens', id: `/${login}` })
   const write = (tokens: Logins): Promise<void> => writeFile(secrets, JSON.stringify(tokens), { mode: 0o600 })
   await write(logins)
-  const profile = (name: string, login: keyof Logins): object => ({ [`${name}:default`]: { type: 'token', provider: name, tokenRef: ref(login) } })
-  await writeFile(join(agent, 'auth-profiles.json'), JSON.stringify({ version: 1, profiles: { ...profile(provider, 'main'), ...profile('helper', 'helper') } }), { mode: 0o600 })
+  const { main: _, ...helpers } = logins
+  const names: [login: string, provider: string][] = [['main', provider], ...Object.keys(helpers).map((name): [string, string] => [name, name])]
+  const profiles = names.map(([login, provider]) => [`${provider}:default`, { type: 'token', provider, tokenRef: { source: 'file', provider: 'tokens', id: `/${login}` } }])
+  const providers = names.map(([login, provider]) => [provider, { baseUrl: `${login === 'main' ? baseUrls.main : baseUrls.helper}${end}`, api, models: [model] }])
+  await writeFile(join(agent, 'auth-profiles.json'), JSON.stringify({ version: 1, profiles: Object.fromEntries(profiles) as object }), { mode: 0o600 })
   const config = join(folder, 'openclaw.json')
   await writeFile(config, JSON.stringify({
     gateway: { mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token }, controlUi: { enabled: false }, reload: { mode: 'off' } },
@@ -56,10 +58,7 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
     logging: { file: join(folder, 'openclaw.log') },
     models: {
       ...quiet.models,
-      providers: {
-        [provider]: { baseUrl: `${baseUrls.main}${end}`, api, models: [model] },
-        helper: { baseUrl: `${baseUrls.helper}${end}`, api, models: [model] }
-      }
+      providers: Object.fromEntries(providers) as object
     },
     agents: {
       defaults: {
@@ -68,7 +67,7 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
         skipBootstrap: true,
         heartbeat: { every: '0m' },
         model: { primary: `${provider}/${MODEL}` },
-        models: { [`${provider}/${MODEL}`]: {}, [`helper/${MODEL}`]: {} }
+        models: Object.fromEntries(names.map(([, provider]) => [`${provider}/${MODEL}`, {}])) as object
       }
     },
     plugins: { allow: ['openai'] }

@@ -23,6 +23,11 @@ export interface Trial {
   readonly standing: Standing
   /** The same token as in the trial before. */
   readonly again?: boolean
+  /**
+   * The helper takes whole turns in sessions of its own, as a sub-agent does, instead of answering a `/btw`: one beside the
+   * running turn and one after it. OpenClaw benches the login for that, until a turn succeeds with it.
+   */
+  readonly whole?: boolean
   readonly fault?: Fault
 }
 
@@ -36,21 +41,23 @@ export interface Row extends Trial {
   readonly gatewayLived: boolean
   readonly connectionLived: boolean
   readonly turnComplete: boolean
-  /** The main agent's next turn. */
+  /** The main agent's next turn; where it shares its login with the helper, after signing in again. */
   readonly next: Outcome
   readonly nextComplete: boolean
 }
 
 const dead = ['bad', 'expired', 'revoked'] as const
 
-/** The order matters: a benched login is seen in the turn after it. */
+/** The last one leaves the main agent's login benched, with the sidecar as without, so nothing can come after it. */
 export const trials: readonly Trial[] = [
   { name: 'good token', layout: 'same', standing: 'good' },
   ...dead.map((standing): Trial => ({ name: `${standing} token`, layout: 'same', standing })),
   { name: 'revoked token, asked again', layout: 'same', standing: 'revoked', again: true },
   ...(['reset', 'hang', 'half', 'refused upgrade'] as const).map((fault): Trial => ({ name: `upstream: ${fault}`, layout: 'same', standing: 'good', fault })),
   { name: 'good token', layout: 'apart', standing: 'good' },
-  ...dead.map((standing): Trial => ({ name: `${standing} token`, layout: 'apart', standing }))
+  ...dead.map((standing): Trial => ({ name: `${standing} token`, layout: 'apart', standing })),
+  { name: 'revoked token', layout: 'apart', standing: 'revoked', whole: true },
+  { name: 'revoked token', layout: 'same', standing: 'revoked', whole: true }
 ]
 
 const madeUp = (standing: Standing, id: string): string => standing === 'expired' ? expiredJwt() : jwt({ jti: id })
@@ -64,42 +71,51 @@ export async function replay (t: Test, installation: Installation, way: Way, cho
     return token
   }
   const good = issue('good', 'main')
-  const own = issue('good', 'helper') // the helper's own good login
+  // Each helper has a provider of its own: OpenClaw benches one for a while after a 401.
+  const helpers = Object.fromEntries([...chosen.entries()].filter(([, { layout }]) => layout === 'apart').map(([i]) => [`helper-${i}`, issue('good', `helper-${i}`)]))
+  const signedIn = { ...helpers, main: good }
   const upstream = await startStandIn(t, tokens)
   const origin = way === 'straight' ? upstream.url : await startSidecarProcess(t, upstream.url)
   const helperPrefix = way === 'straight' ? '/backend-api' : '/helper/backend-api'
-  const gateway = await startGateway(t, installation, { main: `${origin}/backend-api`, helper: `${origin}${helperPrefix}` }, { main: good, helper: own })
+  const gateway = await startGateway(t, installation, { main: `${origin}/backend-api`, helper: `${origin}${helperPrefix}` }, signedIn)
   const { operator } = gateway
-  const main = 'agent:main:main'
-  const aside = 'agent:main:aside'
 
-  const first = await say(operator, main, 'Begin, please', TURN).ended
-  t.match(first, { kind: 'answer', text: ANSWER.main }, 'a first turn is answered whole')
-  if (chosen.some(({ layout }) => layout === 'apart')) {
-    await operator.call('sessions.patch', { key: aside, model: `helper/${MODEL}` })
-    const begun = await say(operator, aside, 'Begin here too, please', TURN).ended
-    t.match(begun, { kind: 'answer', text: ANSWER.main }, 'a first turn with a provider of its own is answered whole')
+  /** Begins a session with something to ask about; `/btw` needs one. */
+  async function begin (key: string): Promise<void> {
+    t.match(await say(operator, key, 'Begin, please', TURN).ended, { kind: 'answer', text: ANSWER.main }, `${key}: a first turn is answered whole`)
   }
 
   const rows: Row[] = []
   let last = good
   for (const [i, trial] of chosen.entries()) {
-    const { layout, standing, fault, again } = trial
-    const session = layout === 'same' ? main : aside
-    upstream.order.slow = true
+    const { layout, standing, fault, again, whole } = trial
+    const main = `agent:main:case-${i}` // a new session has a WebSocket of its own, and remembers no failure
+    const session = layout === 'same' && whole !== true ? main : `agent:main:aside-${i}`
+    await begin(main)
+    const place = async (key: string): Promise<void> => { if (layout === 'apart') await operator.call('sessions.patch', { key, model: `helper-${i}/${MODEL}` }) }
+    await place(session)
+    if (session !== main && whole !== true) await begin(session) // one that has begun has a WebSocket, and asks for no login again
+    const release = upstream.hold()
     const turn = say(operator, main, `Task ${i}`, TURN)
     await turn.begun
-    upstream.order.slow = false
-    const token = again === true ? last : standing === 'good' ? (layout === 'same' ? good : own) : issue(standing, `${layout}-${standing}-${i}`)
-    last = token
-    await gateway.signIn(layout === 'same' ? { main: token, helper: own } : { main: good, helper: token })
+    if (standing !== 'good') {
+      if (again !== true) last = issue(standing, `${layout}-${standing}-${i}`)
+      await gateway.signIn({ ...signedIn, [layout === 'same' ? 'main' : `helper-${i}`]: last })
+    }
+    upstream.order.asker = 'helper'
     if (fault !== undefined) upstream.order.fault = fault
     const before = upstream.seen.length
-    const helper = await say(operator, session, '/btw what are we doing?', HELPER).ended
-    const requests = upstream.seen.length - before
+    const helper = await say(operator, session, whole === true ? 'A task of your own' : '/btw what are we doing?', HELPER).ended
+    const requests = upstream.seen.slice(before).filter(seen => seen.standing === standing).length
     delete upstream.order.fault
-    await gateway.signIn({ main: good, helper: own })
+    upstream.order.asker = 'main'
+    release()
     const running = await turn.ended
+    if (whole === true) {
+      await place(`${session}-again`)
+      await say(operator, `${session}-again`, 'And another one', HELPER).ended
+    }
+    if (layout === 'same') await gateway.signIn(signedIn) // apart, the main agent's login was never touched
     const next = await say(operator, main, `Go on after ${i}`, TURN).ended
     rows.push({
       ...trial, version: installation.version, way, helper, requests,
@@ -109,5 +125,5 @@ export async function replay (t: Test, installation: Installation, way: Way, cho
     })
     t.comment(JSON.stringify(rows.at(-1)))
   }
-  return { rows, outside: gateway.outside, home: gateway.home.folder, said: () => gateway.said, seen: upstream.seen }
+  return { rows, outside: gateway.outside, said: () => gateway.said, seen: upstream.seen }
 }

@@ -1,25 +1,25 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import JSON5 from 'json5'
 import type { Test } from 'tap'
 
-const program = join(import.meta.dirname, '..', '..', '..', 'dist', 'main.js')
-/** Milliseconds after which a silent upstream is given up; the default of minutes is for long reasoning. */
-export const PATIENCE = 8000
+const root = join(import.meta.dirname, '..', '..', '..')
+const program = join(root, 'dist', 'main.js')
+/** Milliseconds after which a silent upstream is given up, so that the case of one ends soon; the default of minutes is for long reasoning. */
+const PATIENCE = 3000
 
-/** The built sidecar as a process of its own, with one prefix for the main agent and one for the helper. */
+/** The built sidecar as a process of its own, with the example's two prefixes: the main agent's and the helpers'. */
 export async function startSidecarProcess (t: Pick<Test, 'teardown'>, upstream: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'codex-sidecar-e2e-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const [config, serverInfo] = [join(folder, 'config.json'), join(folder, 'server-info.json')]
-  const route = (prefix: string): object => ({
-    prefix, upstream: `${upstream}/backend-api/`, dialect: 'openai', credential: ['authorization'], probePath: '/backend-api/codex/models?client_version={version}'
-  })
-  await writeFile(config, JSON.stringify({ times: { streamHeaders: PATIENCE, handshake: PATIENCE }, routes: [route('/backend-api/'), route('/helper/backend-api/')] }))
+  const example = (await readFile(join(root, 'config', 'helpers.jsonc'), 'utf8')).replaceAll('https://chatgpt.com', upstream)
+  await writeFile(config, JSON.stringify({ ...JSON5.parse<object>(example), times: { streamHeaders: PATIENCE, handshake: PATIENCE } }))
   const child = spawn(process.execPath, [program, '--port', '0', '--config', config, '--server-info', serverInfo], { stdio: 'ignore', env: { PATH: process.env['PATH'] } })
   const ended = once(child, 'exit')
   t.teardown(async () => {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -17,8 +18,8 @@ export interface Arrival { readonly kind: 'POST' | 'upgrade' | 'other', readonly
 
 /** The answers, told apart by who asked. */
 export const ANSWER = { main: 'The main agent goes on with its work one word after the other until all of it is said', helper: 'A short answer for the side' }
-/** Milliseconds from the first to the last word of a slow turn. */
-const SLOW = 5000
+/** Milliseconds between the events of a turn that is held. */
+const PACE = 300
 
 const refusals: Record<Exclude<Standing, 'good'>, object> = {
   bad: { error: { message: 'Provided authentication token is invalid.', type: 'invalid_request_error', code: 'token_invalidated', param: null } },
@@ -30,8 +31,8 @@ const refusals: Record<Exclude<Standing, 'good'>, object> = {
 export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<Record<string, Standing>>) {
   const seen: Arrival[] = []
   const sockets = new Set<Socket>()
-  const order: { fault?: Fault, slow: boolean } = { slow: false }
-  let turns = 0
+  const order: { fault?: Fault, asker: keyof typeof ANSWER } = { asker: 'main' }
+  let held: Promise<void> | undefined
 
   const arrive = (request: IncomingMessage, kind: Arrival['kind']): Standing => {
     const standing = tokens[(request.headers.authorization ?? '').replace(/^Bearer /, '')] ?? 'bad'
@@ -39,41 +40,43 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
     return standing
   }
 
-  /** Which events to send to a request, how far apart, and whether it is the helper's. */
-  function answerTo (body: string) {
-    const helper = body.includes('btw_side_question')
-    if (!helper) turns++
-    const turn = responsesTurn(helper ? ANSWER.helper : ANSWER.main)
+  /** Which events to send to whoever asks now, how far apart, and whether it is the helper. */
+  function answerNow () {
+    const helper = order.asker === 'helper'
+    const turn = responsesTurn(ANSWER[order.asker])
     const events = helper && order.fault === 'half' ? firstHalf(turn) : turn.events
-    return { helper, events, pause: !helper && order.slow ? SLOW / events.length : 0 }
+    return { helper, events, held: helper ? undefined : held }
+  }
+
+  /** Sends the events; those of a held turn one after the other, the last ones not before it is released. */
+  async function tell ({ events, held }: ReturnType<typeof answerNow>, send: (event: string) => void): Promise<void> {
+    for (const [i, event] of events.entries()) {
+      if (held !== undefined) await (i < events.length - 5 ? sleep(PACE) : held)
+      send(event)
+    }
   }
 
   async function respond (request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = ''
-    for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) body += chunk
+    await finished(request.resume(), { writable: false })
     const isTurn = request.method === 'POST' && (request.url ?? '').endsWith('/responses')
     const standing = arrive(request, isTurn ? 'POST' : 'other')
-    if (standing !== 'good') { json(response, 401, refusals[standing]); return; }
-    if (!isTurn) { json(response, 200, { object: 'list', data: [], models: [] }); return; }
-    const { helper, events, pause } = answerTo(body)
+    if (standing !== 'good') { json(response, 401, refusals[standing]); return }
+    if (!isTurn) { json(response, 200, { object: 'list', data: [], models: [] }); return }
+    const answer = answerNow()
+    const { helper } = answer
     if (helper && order.fault === 'reset') { request.socket.resetAndDestroy(); return }
     if (helper && order.fault === 'hang') return
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-    for (const event of events) {
-      response.write(event)
-      if (pause > 0) await sleep(pause)
-    }
+    await tell(answer, event => { response.write(event) })
     response.end()
   }
 
-  async function converse (socket: WebSocket, raw: Socket, body: string): Promise<void> {
-    const { helper, events, pause } = answerTo(body)
+  async function converse (socket: WebSocket, raw: Socket): Promise<void> {
+    const answer = answerNow()
+    const { helper } = answer
     if (helper && order.fault === 'reset') { raw.resetAndDestroy(); return }
     if (helper && order.fault === 'hang') return
-    for (const event of events) {
-      socket.send(event.replace(/^(?:event: .*\n)?data: /, '').trim())
-      if (pause > 0) await sleep(pause)
-    }
+    await tell(answer, event => { socket.send(event.replace(/^(?:event: .*\n)?data: /, '').trim()) })
     if (helper && order.fault === 'half') socket.close()
   }
 
@@ -98,7 +101,7 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
     if (order.fault === 'reset') { socket.resetAndDestroy(); return }
     webSockets.handleUpgrade(request, socket, head, webSocket => {
       webSocket.on('error', () => {})
-      webSocket.on('message', (data: Buffer) => { converse(webSocket, socket, data.toString()).catch(() => {}) })
+      webSocket.on('message', () => { converse(webSocket, socket).catch(() => {}) })
     })
   })
   server.listen(0, '127.0.0.1')
@@ -110,11 +113,18 @@ export async function startStandIn (t: Pick<Test, 'teardown'>, tokens: Readonly<
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
-    /** What goes wrong from now on, and whether turns of the main agent take their time. */
+    /** What goes wrong from now on, and who asks. */
     order,
-    /** Turns of the main agent so far. */
-    get turns () { return turns }
+    /** The main agent's turns that begin from now on stream slowly and do not end before the function returned is called. */
+    hold (): () => void {
+      let release = (): void => {}
+      held = new Promise(resolve => {
+        release = () => {
+          held = undefined
+          resolve()
+        }
+      })
+      return () => { release() }
+    }
   }
 }
-
-export type StandIn = Awaited<ReturnType<typeof startStandIn>>
