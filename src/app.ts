@@ -7,6 +7,7 @@ import { logRequest, quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
+import { readPerConnection } from './connection-credential.ts'
 import { Drain } from './drain.ts'
 import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
@@ -56,7 +57,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -148,7 +149,7 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
         record.lane = lane
         pass(request, reply)
       }
-      const decision = guard({ route, raw: raw.rawHeaders, method: request.method })
+      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, connection: raw.socket })
       if (!(decision instanceof Promise)) return settle(decision)
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {

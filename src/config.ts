@@ -11,7 +11,9 @@ export type Config = Readonly<Omit<Options, 'routes'>> & {
   readonly ca: readonly string[] | undefined
   /** Contents of the key sets that are files, by their names. */
   readonly keySets: Readonly<Record<string, JSONWebKeySet>>
-  /** Hosts that no HTTP proxy stands before, in the form of NO_PROXY. */
+  /** Whether an HTTP proxy stands before any upstream. */
+  readonly proxied: boolean
+  /** Hosts that it does not stand before, in the form of NO_PROXY. */
   readonly noProxy: string
 }
 
@@ -152,5 +154,6 @@ export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.
   if (missing.length > 0) mistakes.push(`traces: needs packages that are not installed beside codex-sidecar: ${missing.join(' ')}`)
   const keySets = readKeySets(routes, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return { ...options, routes, ca, keySets, noProxy: noProxy(env) }
+  const proxied = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some(name => text(env[name]) !== undefined)
+  return { ...options, routes, ca, keySets, proxied, noProxy: noProxy(env) }
 }

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { valuesOf } from './headers.ts'
@@ -72,9 +72,10 @@ function fault (token: string, grammar: RegExp): string | undefined {
 
 /**
  * Makes the reader that turns raw headers into what they present.
- * @param key HMAC key of the fingerprints; a random one for each process, so that they can not be looked up elsewhere
+ * @param secret HMAC key of the fingerprints; a random one for each process, so that they can not be looked up elsewhere
  */
-export function createCredentialReader (key: Buffer = randomBytes(32)) {
+export function createCredentialReader (secret: Buffer = randomBytes(32)) {
+  const key = createSecretKey(secret)
   const present = (token: string, grammar: RegExp, carrier: string): Presented => {
     const detail = fault(token, grammar)
     if (detail !== undefined) return { kind: 'malformed', detail }

@@ -25,14 +25,15 @@ export function asSidecarError (thrown: Error & { statusCode?: number }): Sideca
 
 /** Turns an error into its answer: the envelope that the OpenAI and Anthropic SDKs, pi-ai and Codex all read. */
 export function answerTo (error: SidecarError, requestId: string): Answer {
+  // All ASCII, so that its length is its size and Node writes it together with the head.
   const body = JSON.stringify({
     type: 'error',
     error: { type: error.type, code: error.code, message: error.message, param: null },
     request_id: requestId
-  })
+  }).replace(/[^\x00-\x7f]/g, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
   const headers: [string, string][] = [
     ['Content-Type', 'application/json'],
-    ['Content-Length', String(Buffer.byteLength(body))],
+    ['Content-Length', String(body.length)],
     ['Cache-Control', 'no-store'],
     ['x-request-id', requestId],
     ['request-id', requestId], // the same for the Anthropic SDK
@@ -46,8 +47,10 @@ export function answerTo (error: SidecarError, requestId: string): Answer {
 
 /** Writes an answer to a response whose head is not sent yet; the client's connection stays open. */
 export function writeAnswer (response: ServerResponse, { status, headers, body }: Answer): void {
-  response.writeHead(status, headers.flat())
-  response.end(response.req.method === 'HEAD' ? undefined : body)
+  const raw: string[] = []
+  for (const [name, value] of headers) raw.push(name, value)
+  response.writeHead(status, raw)
+  response.end(response.req.method === 'HEAD' ? '' : body, 'latin1')
 }
 
 /** The bytes of an answer for a socket that has no response object; the connection ends after it. */

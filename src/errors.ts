@@ -81,7 +81,11 @@ export class SidecarError extends Error {
 
   constructor (code: Code, { detail = '', retryAfter, status, cause }: SidecarErrorOptions = {}) {
     const { status: own, type, proxy } = kinds[code]
+    // It says where the client stands, not where the code does; a stack is most of what a refusal would cost.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(describe(code, detail), { cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail
     this.status = status ?? own

@@ -56,7 +56,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor (options: ExchangeOptions) {
     this.#options = options
     const { response } = options
-    response.on('drain', () => this.#controller?.resume())
     response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
     response.on('error', () => {}) // its `close` says all that matters
   }
@@ -97,10 +96,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#body = this.#bodyFor(controller, status, message, headers)
     if (this.#body !== undefined) return
     decision.learn(status, headers)
-    response.writeHead(status, message, headers)
+    const head = { status, message, headers }
     this.#body = response.req.method === 'HEAD' || status === 204 || status === 304
-      ? new NoBody(response)
-      : explainable(headers) ? new EventStreamBody(response, protocolOf(pathOf(this.#options.head.path))) : new PlainBody(response)
+      ? new NoBody(response, head)
+      : explainable(headers) ? new EventStreamBody(response, head, protocolOf(pathOf(this.#options.head.path))) : new PlainBody(response, head)
   }
 
   onRequestUpgrade (controller: Dispatcher.DispatchController, status: number, _parsed: unknown, socket: Duplex): void {
@@ -118,7 +117,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#body?.data(chunk) === false) controller.pause()
+    if (this.#body?.data(chunk) !== false) return
+    controller.pause()
+    this.#options.response.once('drain', () => { controller.resume() })
   }
 
   onResponseEnd (controller: Dispatcher.DispatchController): void {

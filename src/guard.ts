@@ -1,4 +1,4 @@
-import type { Credential, CredentialReader } from './credential.ts'
+import type { Credential, Presented } from './credential.ts'
 import { SidecarError } from './errors.ts'
 import { valuesOf } from './headers.ts'
 import type { Prober } from './prober.ts'
@@ -23,7 +23,7 @@ export interface Decision {
 }
 
 export interface GuardOptions {
-  read: CredentialReader
+  read: (presentation: Presentation) => Presented
   cache: VerdictCache
   /** Checks that need nobody else, cheapest first. They are made for every request. */
   local: readonly { validate: (credential: Credential, presentation: Presentation) => Inactive | undefined }[]
@@ -96,7 +96,7 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
 
   /** Decides at once where nobody has to be asked, which is nearly always. */
   return function judge (presentation: Presentation): Decision | Promise<Decision> {
-    const presented = read(presentation.raw, presentation.route.credential)
+    const presented = read(presentation)
     switch (presented.kind) {
       case 'missing':
         return refuse({ state: 'inactive', reason: 'missing_token', source: 'syntax', detail: 'the request has none' })

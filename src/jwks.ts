@@ -20,8 +20,8 @@ export function openKeySet (source: string, config: Config, clock: Clock): KeySe
   const content = config.keySets[source]
   if (content !== undefined) return { keyFor: createLocalJWKSet(content), renew: () => Promise.resolve(true), close: () => Promise.resolve() }
 
-  const lane = new Lane('probe', config, new Circuit(clock, config.times.connect))
   const url = new URL(source)
+  const lane = new Lane('probe', url.origin, config, new Circuit(clock, config.times.connect))
   let next = -Infinity
   const keys = createRemoteJWKSet(url, {
     cooldownDuration: FETCH_GAP,

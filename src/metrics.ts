@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Gauge, Histogram, Registry } from 'prom-client'
 import type { RequestRecord } from './record.ts'
 import type { Switch } from './switching-protocols.ts'
+import { createTally } from './tally.ts'
 import type { Upstream } from './upstream.ts'
 import { createVerdictMetrics } from './verdict-metrics.ts'
 import type { Clock } from './verdict.ts'
@@ -21,7 +22,7 @@ export function createMetrics ({ entries, clock }: { entries: number, clock: Clo
   const observed = new Set<Observed>()
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
-  const requests = new Counter({
+  const requests = createTally({
     name: 'codex_sidecar_requests_total', registers,
     help: 'Finished requests by route, status, our own code, source of the verdict, lane and ending.',
     labelNames: ['route', 'status', 'code', 'source', 'lane', 'ending']
@@ -60,7 +61,7 @@ export function createMetrics ({ entries, clock }: { entries: number, clock: Clo
     text: () => registry.metrics(),
     /** Counts a finished request, whose ending is known. */
     finished ({ route = 'none', code, source, lane, ending, startedAt }: RequestRecord, status: number): void {
-      requests.inc({ route, status, code: code ?? '', source: source ?? '', lane: lane ?? '', ending: ending as string })
+      requests(route, String(status), code ?? '', source ?? '', lane ?? '', ending as string)
       duration.observe({ route }, (performance.now() - startedAt) / 1000)
     }
   }

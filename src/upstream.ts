@@ -79,27 +79,27 @@ class TrackedClient extends Client implements Connection {
 export class Lane {
   readonly name: LaneName | 'probe'
   readonly #limit: number
-  readonly #agent: EnvHttpProxyAgent
+  readonly #pool: Pool | EnvHttpProxyAgent
   readonly #circuit: Circuit
   #inFlight = 0
 
-  constructor (name: LaneName | 'probe', { lanes, times, ca, noProxy }: Config, circuit: Circuit) {
+  constructor (name: LaneName | 'probe', origin: string, { lanes, times, ca, proxied, noProxy }: Config, circuit: Circuit) {
     this.name = name
     this.#circuit = circuit
     this.#limit = name === 'probe' ? PROBES : lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
-    this.#agent = new EnvHttpProxyAgent({
-      factory: (origin: URL, options: Pool.Options) => new Pool(origin, { ...options, factory: (at, o) => new TrackedClient(at, { ...o as Omit<TrackedOptions, 'circuit'>, circuit }) }),
-      noProxy,
+    const factory = (at: URL, options: object): TrackedClient => new TrackedClient(at, { ...options as Omit<TrackedOptions, 'circuit'>, circuit })
+    const options = {
       connections: this.#limit,
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
       bodyTimeout: times.idleStream,
-      connect: tls,
-      requestTls: tls,
-      proxyTls: tls
-    })
+      connect: tls
+    }
+    this.#pool = proxied
+      ? new EnvHttpProxyAgent({ ...options, factory: (at: URL, o: Pool.Options) => new Pool(at, { ...o, factory }), noProxy, requestTls: tls, proxyTls: tls })
+      : new Pool(origin, { ...options, factory })
   }
 
   /** Requests in flight. */
@@ -121,7 +121,7 @@ export class Lane {
 
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
-    this.#agent.dispatch(options, handler)
+    this.#pool.dispatch(options, handler)
   }
 
   /** An answer has begun: the upstream is there. */
@@ -130,11 +130,11 @@ export class Lane {
   /** Makes one request of our own; the caller has entered. */
   async request (options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
     const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {} }
-    return await this.#agent.request(tracked)
+    return await this.#pool.request(tracked)
   }
 
   /** Ends all sockets, those with requests in flight too. */
-  async close (): Promise<void> { await this.#agent.destroy() }
+  async close (): Promise<void> { await this.#pool.destroy() }
 }
 
 /** A route with its lanes. */
@@ -154,8 +154,8 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   const { origin, pathname } = new URL(route.upstream)
   const base = pathname.replace(/\/$/, '')
   const circuit = new Circuit(clock, config.times.connect)
-  const lanes = { verified: new Lane('verified', config, circuit), unverified: new Lane('unverified', config, circuit) }
-  const probe = new Lane('probe', config, circuit)
+  const lanes = { verified: new Lane('verified', origin, config, circuit), unverified: new Lane('unverified', origin, config, circuit) }
+  const probe = new Lane('probe', origin, config, circuit)
   return {
     route,
     origin,

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { Counter, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import { createTally } from './tally.ts'
 import type { Clock, Key, VerdictObserver } from './verdict.ts'
 
 /** ms after a refusal within which a success shows that it was wrong. */
@@ -12,41 +13,41 @@ const REGRET = 60_000
  */
 export function createVerdictMetrics (registry: Registry, { entries, clock }: { entries: number, clock: Clock }): VerdictObserver {
   const registers = [registry]
-  const lookups = new Counter({
+  const lookups = createTally({
     name: 'codex_sidecar_verdict_lookups_total', registers, labelNames: ['route', 'found'],
     help: 'What was known of the token of a request: active and inactive are hits, due is one that asks again, unknown is a miss.'
   })
-  const verdicts = new Counter({
+  const verdicts = createTally({
     name: 'codex_sidecar_verdicts_made_total', registers, labelNames: ['route', 'state', 'reason', 'source'],
     help: 'Verdicts made, and rejections confirmed, by reason and source.'
   })
-  const suspicions = new Counter({
+  const suspicions = createTally({
     name: 'codex_sidecar_suspicions_total', registers, labelNames: ['route'],
     help: 'Answers of the upstream with 401 and no reason, which make a token suspect.'
   })
-  const probes = new Counter({
+  const probes = createTally({
     name: 'codex_sidecar_probes_total', registers, labelNames: ['route', 'outcome'],
     help: 'Questions to the upstream about a token by outcome; skipped ones were not asked, for one of the limits.'
   })
-  const falseNegatives = new Counter({
+  const falseNegatives = createTally({
     name: 'codex_sidecar_false_negatives_total', registers, labelNames: ['route'],
     help: 'Tokens that were refused here and accepted by the upstream on the same route within 60 s: should be 0.'
   })
   const refusals = new LRUCache<Key, number>({ max: entries })
 
   return {
-    looked: ({ route }, found) => { lookups.inc({ route, found }) },
+    looked: ({ route }, found) => { lookups(route, found) },
     judged: ({ route }, verdict) => {
-      verdicts.inc({ route, state: verdict.state, reason: verdict.state === 'inactive' ? verdict.reason : '', source: verdict.source })
+      verdicts(route, verdict.state, verdict.state === 'inactive' ? verdict.reason : '', verdict.source)
     },
-    suspected: ({ route }) => { suspicions.inc({ route }) },
+    suspected: ({ route }) => { suspicions(route) },
     refused: ({ key }) => { refusals.set(key, clock.monotonic()) },
     succeeded: ({ key, route }) => {
       const refusedAt = refusals.get(key)
       if (refusedAt === undefined) return
       refusals.delete(key)
-      if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.inc({ route })
+      if (clock.monotonic() - refusedAt <= REGRET) falseNegatives(route)
     },
-    probed: ({ route }, outcome) => { probes.inc({ route, outcome }) }
+    probed: ({ route }, outcome) => { probes(route, outcome) }
   }
 }

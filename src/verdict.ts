@@ -28,6 +28,8 @@ export interface Presentation {
   readonly raw: readonly string[]
   /** Its method; a 2xx to OPTIONS says nothing about the credential. */
   readonly method?: string
+  /** The client connection that it came on. */
+  readonly connection?: object
 }
 
 /** One way to learn about a credential; it never throws. A promise of undefined can not tell; undefined itself has nothing to do with this request. */

@@ -43,6 +43,9 @@ t.test('flags before environment before file before defaults', async t => {
 })
 
 t.test('loopback is never behind an HTTP proxy', async t => {
+  t.equal(loadConfig().proxied, false)
+  t.equal(loadConfig({ env: { HTTPS_PROXY: '' } }).proxied, false)
+  t.equal(loadConfig({ env: { https_proxy: 'http://proxy' } }).proxied, true)
   t.equal(loadConfig().noProxy, ',localhost,127.0.0.1,[::1]')
   t.equal(loadConfig({ env: { NO_PROXY: 'a' } }).noProxy, 'a,localhost,127.0.0.1,[::1]')
   t.equal(loadConfig({ env: { NO_PROXY: 'a', no_proxy: '*' } }).noProxy, '*')

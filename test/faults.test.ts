@@ -132,7 +132,7 @@ t.test('an HTTP proxy on the way', async t => {
       const proxy = await startRawUpstream(t, behave)
       process.env['http_proxy'] = proxy.url
       t.teardown(() => { delete process.env['http_proxy'] })
-      const { url } = await startSidecar(t, { upstream: 'http://upstream.test', config: { noProxy: '' } })
+      const { url } = await startSidecar(t, { upstream: 'http://upstream.test', config: { proxied: true, noProxy: '' } })
       const { statusCode, body } = await request(`${url}/v1/models`, { headers: good })
       t.equal(statusCode, status)
       t.equal(code(await body.text()) ?? 'undefined', expected)

@@ -209,7 +209,7 @@ t.test('a client that leaves while the upstream is still being connected frees i
   const proxy = await startRawUpstream(t, socket => { tunnel = socket; socket.once('data', () => arrived?.()) })
   process.env['http_proxy'] = proxy.url
   t.teardown(() => { delete process.env['http_proxy'] })
-  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', lanes: { unverified: 1 }, config: { noProxy: '' } })
+  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', lanes: { unverified: 1 }, config: { proxied: true, noProxy: '' } })
   const client = new RawClient(t, port)
   client.write(get('/v1/models'))
   await arrival
@@ -339,6 +339,24 @@ t.test('what is no request is answered in its turn on the connection', async t =
     await client.closed()
     t.ok(client.received.endsWith('half'), 'nothing of ours stands in the answer')
   })
+})
+
+t.test('an answer that comes all at once keeps its bytes and gets a length', async t => {
+  const upstream = await startRawUpstream(t, socket => {
+    socket.once('data', bytes => {
+      const body = Buffer.alloc(/large/.test(String(bytes)) ? 20_000 : 500, '\xff\0a', 'latin1')
+      socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]))
+    })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  for (const [path, length] of [['/v1/small', 500], ['/v1/large', 20_000]] as const) {
+    const client = new RawClient(t, port)
+    client.write(get(path))
+    const { headers, body } = await client.answer()
+    t.equal(headers['content-length'], String(length))
+    t.equal(headers['transfer-encoding'], undefined)
+    t.ok(body === Buffer.alloc(length, '\xff\0a', 'latin1').toString('latin1'))
+  }
 })
 
 t.test('interim answers are passed on, but not for ever', async t => {

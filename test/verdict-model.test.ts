@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { readPerConnection } from '../src/connection-credential.ts'
 import { createCredentialReader, type Credential } from '../src/credential.ts'
 import { createGuard, type Decision } from '../src/guard.ts'
 import { defaultRoutes, type Options, type Route } from '../src/options.ts'
@@ -64,7 +65,7 @@ function play (sequence: readonly Step[], entries: number, seen: (history: reado
   let [ms, at] = [1, 0]
   const clock: Clock = { monotonic: () => ms, wall: () => START + ms }
   const cache = new VerdictCache({ entries, ...TIMES, clock })
-  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [] })
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [] })
   const histories = new Map<string, Event[]>()
   const pending: ((kind: Kind) => void)[] = []
   const note = (key: string, event: Event, token: number): void => {

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import t from 'tap'
+import { readPerConnection } from '../src/connection-credential.ts'
 import { createCredentialReader, type Credential } from '../src/credential.ts'
 import { createGuard } from '../src/guard.ts'
 import { defaultRoutes, type Options, type Route } from '../src/options.ts'
@@ -128,7 +129,7 @@ t.test('two 401s without a reason count, if they are two', async t => {
 
 t.test('refused WebSocket handshakes only make a token suspect, however many', async t => {
   const { cache, clock, look, ticket } = setUp()
-  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [] })
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [] })
   const authorization = ['Authorization', 'Bearer a']
   for (let i = 0; i < 10; i++) (await guard({ route: openai, raw: [...authorization, 'Upgrade', 'websocket'] })).learn(401, [], Buffer.alloc(0))
   t.strictSame([look('a'), cache.look(ticket('a')).ask], [undefined, 'beside'])
@@ -177,7 +178,7 @@ t.test('an upstream that answers 1 % of good requests with a 401 without a reaso
   const registry = new Registry()
   const observer = createVerdictMetrics(registry, { entries: 100, clock })
   const cache = new VerdictCache({ entries: 100, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock, observer })
-  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [], observer })
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [], observer })
   let seed = 42
   const random = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
   let [refused, ambiguous] = [0, 0]
@@ -242,7 +243,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
   const asked: string[] = []
   const answers = new Map<string, Verdict | undefined>([['good', { state: 'active', source: 'probe' }], ['bad', { ...revoked, source: 'probe' }], ['unclear', undefined]])
   const guard = createGuard({
-    read, cache, local: [createClaimsValidator(clock)],
+    read: readPerConnection(read), cache, local: [createClaimsValidator(clock)],
     remote: [
       { validate: credential => credential.reveal() === 'forged' ? Promise.resolve<Verdict>({ ...revoked, reason: 'invalid_signature', source: 'signature' }) : undefined },
       { validate: async credential => { asked.push(credential.reveal()); return answers.get(credential.reveal()) } }

@@ -3,6 +3,7 @@
 
 import { Registry } from 'prom-client'
 import t from 'tap'
+import { readPerConnection } from '../../src/connection-credential.ts'
 import { createCredentialReader } from '../../src/credential.ts'
 import { createGuard, type Decision } from '../../src/guard.ts'
 import { defaultRoutes, type Options, type Route } from '../../src/options.ts'
@@ -20,7 +21,7 @@ const LIMIT = 40
 const [chatgpt] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route]
 const observer = createVerdictMetrics(new Registry(), { entries: 10_000, clock })
 const cache = new VerdictCache({ entries: 10_000, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 5_000, clock, observer })
-const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [], observer })
+const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [], observer })
 
 /** A Codex request's header list around a token. */
 const headers = (token: string): string[] => [

@@ -4,6 +4,7 @@
 
 import { Registry } from 'prom-client'
 import t from 'tap'
+import { readPerConnection } from '../../src/connection-credential.ts'
 import { createCredentialReader } from '../../src/credential.ts'
 import { createGuard, type Decision } from '../../src/guard.ts'
 import { defaultRoutes, type Options, type Route } from '../../src/options.ts'
@@ -22,7 +23,7 @@ const BOUND = 64 << 20
 const [, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
 const observer = createVerdictMetrics(new Registry(), { entries: ENTRIES, clock })
 const cache = new VerdictCache({ entries: ENTRIES, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 5_000, clock, observer })
-const guard = createGuard({ read: createCredentialReader(), cache, local: [createClaimsValidator(clock)], remote: [], observer })
+const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [], observer })
 const judge = (token: string): Decision => guard({ route: openai, raw: ['Authorization', `Bearer ${token}`], method: 'POST' }) as Decision
 
 const body = Buffer.from(JSON.stringify(deadKey))

@@ -8,12 +8,12 @@ const TICKS = 100
 /** Processor on which the measured program runs, and the one for everything else. */
 export const cores = { proxy: '0', rest: '1' } as const
 
-/** A program pinned to one processor that says `PORT <n>` once it listens. */
+/** A program pinned to one processor. */
 export interface Measured {
   readonly name: string
   readonly port: number
   readonly pid: number
-  /** ms from its start until it said its port. */
+  /** ms from its start until it listened. */
   readonly startMs: number
   /** Processor time so far, microseconds. */
   readonly cpu: () => number
@@ -22,19 +22,31 @@ export interface Measured {
   readonly stop: () => Promise<void>
 }
 
-/** Starts a program on its processor and waits for its port. */
-export async function start (name: string, core: string, command: readonly string[], env: Record<string, string> = {}): Promise<Measured> {
+export interface Start {
+  readonly core: string
+  readonly command: readonly string[]
+  readonly env?: Record<string, string>
+  /** What it reads from standard input. */
+  readonly input?: string
+}
+
+/** Starts a program on its processor and waits until it says where it listens. */
+export async function start (name: string, { core, command, env = {}, input = '' }: Start): Promise<Measured> {
   const began = performance.now()
-  const child: ChildProcess = spawn('taskset', ['-c', core, ...command], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
-  let out = ''
+  const child: ChildProcess = spawn('taskset', ['-c', core, ...command], { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin?.end(input)
   const port = await new Promise<number>((resolve, reject) => {
-    child.stdout?.on('data', (chunk: Buffer) => {
+    let out = ''
+    const read = (chunk: Buffer): void => {
       out += chunk.toString()
-      const found = /PORT (\d+)|listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(out)
-      if (found !== null) resolve(Number(found[1] ?? found[2]))
-      out = out.slice(-200)
-    })
-    child.once('exit', code => { reject(new Error(`${name} ended with ${code}`)) })
+      const found = /(?:PORT |listening on (?:http:\/\/)?127\.0\.0\.1:)(\d+)/.exec(out)
+      if (found === null) return
+      for (const stream of [child.stdout, child.stderr]) stream?.off('data', read).resume() // what it logs from here on costs nothing but the reading
+      resolve(Number(found[1]))
+    }
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
+    child.once('exit', code => { reject(new Error(`${name} ended with ${code}: ${out}`)) })
   })
   const pid = child.pid as number
   const status = (field: string): number => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024

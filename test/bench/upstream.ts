@@ -42,6 +42,7 @@ function download (response: ServerResponse, bytes: number): void {
 const server = createServer((request: IncomingMessage, response) => {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
   if (pathname.endsWith('/events')) return events(response, searchParams)
+  if (pathname.startsWith('/hang')) return
   if (pathname.endsWith('/download')) return download(response, Number(searchParams.get('bytes')))
   request.resume().on('end', () => {
     const dead = request.headers.authorization === 'Bearer dead'

@@ -14,7 +14,8 @@ export interface Workload {
   readonly run: (target: Measured) => Promise<Figures>
 }
 
-const all = ['codex-sidecar', 'stock http-proxy', 'floor', 'http-proxy-3', 'direct']
+const all = ['codex-sidecar', 'stock http-proxy', 'floor', 'http-proxy-3', 'nginx', 'nginx auth_request', 'direct']
+const local = ['codex-sidecar', 'fastify hello', 'nginx auth_request']
 const good = 'good-token-0123456789'
 const body = JSON.stringify({ model: 'm', stream: true, input: 'x'.repeat(40_000) })
 
@@ -29,7 +30,8 @@ async function measured (target: Measured, count: number, work: () => Promise<La
 const requests = (name: string, peers: readonly string[], request: Buffer, { connections, count, send = keepAlive }: { connections: number, count: number, send?: typeof keepAlive }): Workload => ({
   name, peers,
   run: async target => {
-    await send(target.port, request, { connections, count: connections }) // the token is known, the connections are open
+    // The token is known, the connections are open, the compiler has done its work.
+    await send(target.port, request, { connections, count })
     return await measured(target, count, () => send(target.port, request, { connections, count }))
   }
 })
@@ -114,19 +116,58 @@ const idle = (name: string, open: (target: Measured) => Promise<() => void>): Wo
   }
 })
 
+/** Event streams on one route while the other route's upstream hangs, its unverified lane is full and more keeps coming. */
+const beside: Workload = {
+  name: 'event streams beside a route whose upstream hangs',
+  peers: ['codex-sidecar beside trouble', 'codex-sidecar in quiet'],
+  run: async target => {
+    const trouble = target.name.endsWith('trouble')
+    const held = Array.from({ length: trouble ? 64 : 0 }, (_, i) => {
+      const socket = connect(target.port, '127.0.0.1').on('error', () => {}).resume()
+      socket.write(head('GET', '/hang/x', `hanging-${i}`))
+      return socket
+    })
+    const more = connect(target.port, '127.0.0.1').on('error', () => {}).resume()
+    let n = 0
+    const storm = setInterval(() => { if (trouble) more.write(head('GET', '/hang/x', `more-${n++}`)) }, 5)
+    const gaps: number[] = []
+    await Promise.all(Array.from({ length: 20 }, async () => {
+      const socket = connect(target.port, '127.0.0.1')
+      let last = 0
+      let text = ''
+      socket.setEncoding('latin1').on('data', (chunk: string) => {
+        const now = performance.now()
+        if (last > 0) gaps.push(now - last)
+        last = now
+        text = (text + chunk).slice(-64)
+        if (text.includes('response.completed')) socket.destroy()
+      })
+      socket.write(head('GET', '/v1/events?every=20&count=250', good))
+      await once(socket, 'close')
+    }))
+    clearInterval(storm)
+    for (const socket of [...held, more]) socket.destroy()
+    gaps.sort((a, b) => a - b)
+    return { 'p50 gap ms': percentile(gaps, 50), 'p99 gap ms': percentile(gaps, 99), 'longest gap ms': percentile(gaps, 100) }
+  }
+}
+
 /** The bench, workload by workload. */
 export const workloads: readonly Workload[] = [
-  requests('good token, 64 connections', all, head('GET', '/v1/models', good), { connections: 64, count: 6_000 }),
-  requests('good token, 1 connection', all, head('GET', '/v1/models', good), { connections: 1, count: 1_500 }),
+  { name: 'start', peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'codex responses-api-proxy'], run: async ({ startMs, rss }) => ({ 'ms to listening': startMs, 'RSS MB': rss().now }) },
+  requests('good token, 64 connections', all, head('GET', '/v1/models', good), { connections: 64, count: 10_000 }),
+  requests('good token, 1 connection', all, head('GET', '/v1/models', good), { connections: 1, count: 4_000 }),
   requests('good token, a connection each', all, head('GET', '/v1/models', good), { connections: 16, count: 2_000, send: fresh }),
   requests('POST 40 KB', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 2_000 }),
   requests('POST 40 KB, a connection each', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 1_500, send: fresh }),
-  requests('local 401, expired', ['codex-sidecar', 'fastify hello'], head('GET', '/v1/models', `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"exp":1}').toString('base64url')}.c2ln`), { connections: 64, count: 6_000 }),
-  requests('local 401, known to be dead', ['codex-sidecar', 'fastify hello'], head('GET', '/v1/models', 'dead'), { connections: 64, count: 6_000 }),
-  requests('local 401, malformed', ['codex-sidecar', 'fastify hello'], head('GET', '/v1/models', 'undefined'), { connections: 64, count: 6_000 }),
+  requests('local 401, expired', local, head('GET', '/v1/models', `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"exp":1}').toString('base64url')}.c2ln`), { connections: 64, count: 10_000 }),
+  requests('local 401, known to be dead', local, head('GET', '/v1/models', 'dead'), { connections: 64, count: 10_000 }),
+  requests('local 401, malformed', local, head('GET', '/v1/models', 'undefined'), { connections: 64, count: 10_000 }),
+  requests('local 401, known to be dead, 1 connection', local, head('GET', '/v1/models', 'dead'), { connections: 1, count: 4_000 }),
   streams('200 streams, 50 events/s each', { connections: 200, count: 100, every: 20 }),
   streams('20 streams flat out', { connections: 20, count: 5_000, every: 0 }),
   echo(200, 4_000), echo(16_384, 2_000), echo(262_144, 300),
+  beside,
   transfer('up'), transfer('down'),
   idle('1,000 idle event streams', async target => {
     const socket = connect(target.port, '127.0.0.1')
