@@ -17,6 +17,7 @@ import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { registerHealth } from './health.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
+import { createStatus } from './status.ts'
 import { createSwitch } from './switching-protocols.ts'
 import { createTraces } from './traces.ts'
 import { acceptUpgrades, checkHandshake, type Upgrades } from './upgrade.ts'
@@ -49,7 +50,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const tunnels = createSwitch(config, drain)
   const legacy = before?.legacy ?? foundLegacy(config, clock)
-  const { read, loop, metrics, pipelines } = legacy
+  const { read, loop, metrics, pipelines, refusals } = legacy
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
@@ -82,7 +83,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   })
   app.server.maxConnections = limits.connections
   pipelines.watch(app.server)
-  const bare = answerBareErrors(app, { config, log, pipelines })
+  const bare = answerBareErrors(app, { config, log, pipelines, refusals })
   const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
@@ -93,6 +94,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
       record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
       logRequest(log, request, reply)
       metrics.finished(record, reply.raw.statusCode)
+      refusals.finished(request, reply.raw.statusCode)
       record.trace?.end(record, record.status ?? (reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE))
     })
     checkRequest(request.raw)
@@ -106,7 +108,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   app.addHook('preClose', () => drain.begin(times.drain))
 
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
-  registerHealth(app, { config, drain, metrics, verdicts: cache })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: legacy.version, since: legacy.since })
+  registerHealth(app, { config, drain, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
   if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
@@ -121,8 +124,10 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
 /** Answers in our own name; Fastify would add a charset, which JSON has none of (RFC 8259 section 11). */
 function refuse (thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
   const error = asSidecarError(thrown)
-  request.record.code = error.code
-  if (error.code === 'internal_error') request.record.error = thrown
+  const { record } = request
+  record.code = error.code
+  record.detail = error.detail
+  if (error.code === 'internal_error') record.error = thrown
   reply.hijack()
   writeAnswer(reply.raw, answerTo(error, request.id))
 }

@@ -9,6 +9,9 @@ const FIRST = 1_000
 /** ms the circuit stays open at most. */
 const LONGEST = 30_000
 
+/** Why requests fail at once; `retryIn` is ms until one may try again. */
+export interface Trouble { readonly code: Code, readonly detail: string, readonly retryIn: number }
+
 /**
  * Keeps requests from queueing up before an upstream that can not be connected to: they fail at once, with the words
  * of the last failure, while one at a time tries. It never says anything about a token, and one success closes it.
@@ -32,6 +35,12 @@ export class Circuit {
 
   /** Whether requests fail at once. */
   get open (): boolean { return this.#failures >= FAILURES }
+
+  /** Why they fail, while they do. */
+  get trouble (): Trouble | undefined {
+    if (!this.open) return undefined
+    return { code: this.#code, detail: this.#detail, retryIn: Math.max(0, this.#retryAt - this.#clock.monotonic()) }
+  }
 
   /**
    * Lets a request pass, or the one that tries.

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Command, CommandContext } from './commands/command.ts'
+import { version } from './package-files.ts'
 
 interface Entry {
   /** Loads the command: none waits for what only another one needs. */
@@ -36,9 +36,6 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
 
 All options: README.md
 `
-
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
 /** Flags by name; what is wrong with them is for the configuration to report. */
 function parse (args: readonly string[]) {

@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import { answerTo, serializeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
 import type { Pipelines } from './pipeline.ts'
+import type { Refusals } from './refusals.ts'
 
 /** What Node's parser reports besides the error itself. */
 interface ParserError extends NodeJS.ErrnoException { bytesParsed?: number, rawPacket?: Buffer, reason?: string }
@@ -38,10 +39,10 @@ function answerable (socket: Socket): boolean {
   return socket.writable && current?.headersSent !== true
 }
 
-export interface BareErrors { config: Config, log: Logger, pipelines: Pipelines }
+export interface BareErrors { config: Config, log: Logger, pipelines: Pipelines, refusals: Refusals }
 
 /** Answers what never becomes a request, on the bare socket and in its turn; the connection then ends. */
-export function answerBareErrors (app: FastifyInstance, { config, log, pipelines }: BareErrors) {
+export function answerBareErrors (app: FastifyInstance, { config, log, pipelines, refusals }: BareErrors) {
   const turned = new WeakSet<Socket>()
   const answer = (error: SidecarError, socket: Socket): void => {
     if (turned.has(socket)) return // Node's parser says it once more for every packet that follows
@@ -50,6 +51,7 @@ export function answerBareErrors (app: FastifyInstance, { config, log, pipelines
       if (!answerable(socket)) return void socket.destroy()
       const reqId = randomUUID()
       log.info({ reqId, status: error.status, code: error.code }, error.code)
+      refusals.bare(error, reqId)
       socket.end(serializeAnswer(answerTo(error, reqId)), () => socket.destroy())
     })
   }

@@ -141,10 +141,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
       decision.learn(error.status, []) // nobody waits for what this request might have taught
       return this.#finish('client_gone')
     }
-    if (this.#body !== undefined) return this.#finish(this.#body.fail(error))
+    if (this.#body !== undefined) {
+      const ending = this.#body.fail(error)
+      if (ending === 'ours') record.code = 'upstream_incomplete'
+      return this.#finish(ending)
+    }
     decision.learn(error.status, [])
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
+    record.detail = error.detail
     writeAnswer(response, answerTo(error, requestId))
     this.#finish('ours')
   }

@@ -3,9 +3,14 @@ import { createCredentialReader, type CredentialReader } from './credential.ts'
 import type { Config } from './config.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { version } from './package-files.ts'
 import { trackPipelines, type Pipelines } from './pipeline.ts'
+import { Refusals } from './refusals.ts'
 import type { VerdictCache } from './verdict-cache.ts'
 import type { Clock } from './verdict.ts'
+
+/** Answers in our own name that /status shows. */
+const REFUSALS = 50
 
 /** What stays when an app with another configuration takes the place of one. */
 export interface Legacy {
@@ -14,6 +19,13 @@ export interface Legacy {
   readonly loop: Loop
   readonly metrics: Metrics
   readonly pipelines: Pipelines
+  readonly refusals: Refusals
+  /** This program's. */
+  readonly version: string
+  /** When it began, ms since 1970. */
+  readonly since: number
+  /** URL of the listener that outlives its apps, once there is one. */
+  listening?: string
 }
 
 /** One app among those of a process: each configuration has its own. */
@@ -26,12 +38,18 @@ export interface Generation {
 }
 
 /** What the first generation begins with. */
-export const foundLegacy = ({ limits }: Config, clock: Clock): Legacy => ({
-  read: createCredentialReader(),
-  loop: createLoop(),
-  metrics: createMetrics({ entries: limits.verdicts, clock }),
-  pipelines: trackPipelines()
-})
+export function foundLegacy ({ limits }: Config, clock: Clock): Legacy {
+  const own = version()
+  return {
+    read: createCredentialReader(),
+    loop: createLoop(),
+    metrics: createMetrics({ entries: limits.verdicts, clock, version: own }),
+    pipelines: trackPipelines(),
+    refusals: new Refusals(REFUSALS, clock),
+    version: own,
+    since: clock.wall()
+  }
+}
 
 /** Prefixes of the routes that two configurations have in common, with everything that is said about them. */
 export const commonRoutes = (a: Config, b: Config): ReadonlySet<string> =>

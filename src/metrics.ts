@@ -1,7 +1,10 @@
 import { Gauge, Histogram, Registry } from 'prom-client'
+import { createLatencyMetrics } from './latency-metrics.ts'
+import { createProcessMetrics } from './process-metrics.ts'
 import type { RequestRecord } from './record.ts'
 import type { Switch } from './switching-protocols.ts'
 import { createTally } from './tally.ts'
+import { createUpstreamMetrics } from './upstream-metrics.ts'
 import type { Upstream } from './upstream.ts'
 import { createVerdictMetrics } from './verdict-metrics.ts'
 import type { Clock } from './verdict.ts'
@@ -17,8 +20,9 @@ export interface Observed {
 /**
  * The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token.
  * @param entries refusals remembered at most
+ * @param version this program's
  */
-export function createMetrics ({ entries, clock }: { entries: number, clock: Clock }) {
+export function createMetrics ({ entries, clock, version }: { entries: number, clock: Clock, version: string }) {
   const observed = new Set<Observed>()
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
@@ -32,16 +36,9 @@ export function createMetrics ({ entries, clock }: { entries: number, clock: Clo
     help: 'Time from a request to the end of its answer.',
     labelNames: ['route'], buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
   })
-  new Gauge({
-    name: 'codex_sidecar_lane_in_flight', registers,
-    help: 'Requests in flight at the upstream by route and lane.', labelNames: ['route', 'lane'],
-    collect () {
-      this.reset()
-      for (const { route: { prefix }, lanes, probe } of [...observed].flatMap(({ upstreams }) => upstreams)) {
-        for (const lane of [lanes.verified, lanes.unverified, probe]) this.inc({ route: prefix, lane: lane.name }, lane.inFlight)
-      }
-    }
-  })
+  const latency = createLatencyMetrics(registry)
+  createUpstreamMetrics(registry, () => [...observed].flatMap(({ upstreams }) => upstreams))
+  createProcessMetrics(registry, version)
   new Gauge({
     name: 'codex_sidecar_tunnels_open', registers, help: 'WebSockets open.', collect () { this.set([...observed].reduce((open, { tunnels }) => open + tunnels.open, 0)) }
   })
@@ -59,10 +56,18 @@ export function createMetrics ({ entries, clock }: { entries: number, clock: Clo
     observer: createVerdictMetrics(registry, { entries, clock }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    /** Finished requests by prefix of their route, `none` for those beneath none. */
+    async requestsByRoute (): Promise<ReadonlyMap<string, number>> {
+      const counts = new Map<string, number>()
+      for (const { labels: { route }, value } of (await requests.counter.get()).values) counts.set(String(route), value + (counts.get(String(route)) ?? 0))
+      return counts
+    },
     /** Counts a finished request, whose ending is known. */
-    finished ({ route = 'none', code, source, lane, ending, startedAt }: RequestRecord, status: number): void {
-      requests(route, String(status), code ?? '', source ?? '', lane ?? '', ending as string)
+    finished (record: RequestRecord, status: number): void {
+      const { route = 'none', code, source, lane, ending, startedAt } = record
+      requests.count(route, String(status), code ?? '', source ?? '', lane ?? '', ending as string)
       duration.observe({ route }, (performance.now() - startedAt) / 1000)
+      latency.finished(route, record)
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Credential } from './credential.ts'
+import type { Code } from './errors.ts'
 import type { LaneName } from './upstream.ts'
 import type { Ending } from './response-body.ts'
 import type { Source } from './verdict.ts'
@@ -22,7 +23,9 @@ export interface RequestRecord {
   /** Status where the response object does not know it: 101. */
   status?: number
   /** Code of our own answer. */
-  code?: string
+  code?: Code
+  /** What fills that code's words. */
+  detail?: string
   /** Who gave the verdict that decided. */
   source?: Source
   /** ms until the guard had decided. */

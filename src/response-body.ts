@@ -43,7 +43,14 @@ export class PlainBody implements ResponseBody {
     this.#response = response
     this.#head = head
     // The head does not wait for a body that is late; what came with it shares its packet.
-    process.nextTick(() => { this.#begin(); if (!response.writableEnded) response.flushHeaders() })
+    process.nextTick(() => {
+      try {
+        this.#begin()
+        if (!response.writableEnded) response.flushHeaders()
+      } catch {
+        this.fail() // a field that undici took and Node does not: nobody else would catch it here
+      }
+    })
   }
 
   data (chunk: Buffer): boolean {

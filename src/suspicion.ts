@@ -1,10 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Key } from './verdict.ts'
+import { count, tallyFrom, type Suspect } from './verdict-entry.ts'
 
 /** ms within which a second 401 without a reason must follow the first one to say anything. */
 const WINDOW = 30_000
-
-interface Suspect { readonly since: number, readonly answeredAt: number }
 
 /**
  * Tokens that got a 401 without a reason. One such answer says nothing, since good tokens get them too
@@ -18,10 +17,12 @@ export class Suspicion {
 
   get size (): number { return this.#suspects.size }
 
-  /** Whether a 401 without a reason stands against the token at `now`, ms. */
+  /** Whether a 401 without a reason stands against the token of a request at `now`, ms. */
   holds (key: Key, now: number): boolean {
     const suspect = this.#suspects.get(key)
-    return suspect !== undefined && now <= suspect.since + WINDOW
+    if (suspect === undefined || now > suspect.until) return false
+    count(suspect.tally, now)
+    return true
   }
 
   /**
@@ -30,12 +31,15 @@ export class Suspicion {
    */
   add (key: Key, { order, answeredAt, now }: { order: number, answeredAt: number, now: number }): boolean {
     const first = this.#suspects.peek(key)
-    if (first !== undefined && now <= first.since + WINDOW) return order > first.answeredAt
-    this.#suspects.set(key, { since: now, answeredAt })
+    if (first !== undefined && now <= first.until) return order > first.answeredAt
+    this.#suspects.set(key, { until: now + WINDOW, answeredAt, madeAt: now, tally: tallyFrom(now) })
     return false
   }
 
   clear (key: Key): void { this.#suspects.delete(key) }
 
   keys (): IterableIterator<Key> { return this.#suspects.keys() }
+
+  /** Those used last first. */
+  [Symbol.iterator] (): IterableIterator<[Key, Suspect]> { return this.#suspects.entries() }
 }

@@ -13,8 +13,11 @@ export function createTally<T extends string> (configuration: Omit<CounterConfig
       counts.clear()
     }
   })
-  return function count (...values: readonly string[]): void {
-    const key = values.join('\0')
-    counts.set(key, (counts.get(key) ?? 0) + 1)
+  return {
+    counter,
+    count (...values: readonly string[]): void {
+      const key = values.join('\0')
+      counts.set(key, (counts.get(key) ?? 0) + 1)
+    }
   }
 }

@@ -102,6 +102,9 @@ export class Lane {
       : new Pool(origin, { ...options, factory })
   }
 
+  /** Requests in flight at most. */
+  get limit (): number { return this.#limit }
+
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
 
@@ -146,6 +149,8 @@ export interface Upstream {
   readonly lanes: Readonly<Record<LaneName, Lane>>
   /** The lane in which it is asked about tokens. */
   readonly probe: Lane
+  /** Shared by all lanes. */
+  readonly circuit: Circuit
   readonly close: () => Promise<void>
 }
 
@@ -165,6 +170,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
     },
     lanes,
     probe,
+    circuit,
     close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }
 }

@@ -2,17 +2,9 @@ import { LRUCache } from 'lru-cache'
 import type { Credential } from './credential.ts'
 import type { Route } from './options.ts'
 import { Suspicion } from './suspicion.ts'
+import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './verdict-entry.ts'
 import { SKEW } from './validators/claims.ts'
-import type { Active, Clock, Inactive, Key, Source, Subject, Verdict, VerdictObserver } from './verdict.ts'
-
-/** How an upstream's answer speaks of the credential that went with the request. */
-export type Testimony =
-  | { readonly kind: 'accepted', readonly source: Source }
-  | { readonly kind: 'rejected', readonly verdict: Inactive }
-  /** A 401 that does not say what is wrong: no verdict. One to a WebSocket handshake is never the second one. */
-  | { readonly kind: 'ambiguous', readonly handshake?: boolean }
-  /** Any other answer, or none: says nothing. */
-  | { readonly kind: 'silent' }
+import type { Active, Clock, Inactive, Key, Source, Subject, Testimony, Verdict, VerdictObserver } from './verdict.ts'
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
 export interface Ticket extends Subject {
@@ -41,9 +33,6 @@ export interface VerdictCacheOptions {
   /** From 0 to 1: spreads what would else happen at one moment. */
   random?: () => number
 }
-
-interface ActiveEntry { verdict: Active, until: number, refreshAt: number, goodAt: number }
-interface InactiveEntry { verdict: Inactive, until: number, hold: number, learnedAt: number, askedAt: number, askedBy: number }
 
 /** Part of an active verdict's time after which it is renewed in the background, at the earliest and at the latest. */
 const REFRESH = { from: 0.8, to: 0.9 }
@@ -80,6 +69,9 @@ export class VerdictCache {
   /** Number of entries. */
   get size (): number { return this.#active.size + this.#inactive.size + this.#suspicion.size }
 
+  /** All entries, latest used first within each kind; reading them changes nothing. */
+  get entries (): Entries { return { active: this.#active, inactive: this.#inactive, suspect: this.#suspicion } }
+
   /** Begins a request whose answer will be learned from. */
   ticket ({ fingerprint, carrier, claims: { exp } = {} }: Credential, { prefix }: Route): Ticket {
     const expires = typeof exp === 'number' ? exp * 1000 + SKEW : Infinity
@@ -97,6 +89,7 @@ export class VerdictCache {
     const good = this.#active.get(key)
     const suspect = this.#suspicion.holds(key, now)
     if (!suspect && good !== undefined && now < good.until && clock.wall() < expires) {
+      count(good.tally, now)
       observer?.looked(ticket, 'active')
       return { verdict: good.verdict, ask: now < good.refreshAt ? 'nobody' : 'beside' }
     }
@@ -105,6 +98,7 @@ export class VerdictCache {
       observer?.looked(ticket, suspect ? 'suspect' : 'unknown')
       return { ask: suspect ? 'beside' : 'first' }
     }
+    count(bad.tally, now)
     const due = now >= bad.until && now >= bad.askedAt + asking
     observer?.looked(ticket, due ? 'due' : 'inactive')
     if (!due) return { verdict: bad.verdict, ask: 'nobody' }
@@ -157,7 +151,7 @@ export class VerdictCache {
     this.#suspicion.clear(key)
     const left = Math.min(active, expires - clock.wall())
     const refreshAt = now + left * (REFRESH.from + (REFRESH.to - REFRESH.from) * this.#random())
-    this.#active.set(key, { verdict, until: now + left, refreshAt, goodAt: ++this.#order })
+    this.#active.set(key, { verdict, until: now + left, refreshAt, goodAt: ++this.#order, madeAt: now, tally: before?.tally ?? tallyFrom(now) })
     if (before === undefined || now >= before.until) observer?.judged(ticket, verdict)
     observer?.succeeded(ticket)
     return verdict
@@ -173,7 +167,7 @@ export class VerdictCache {
     const hold = before === undefined ? inactive : Math.min(before.hold * 2, inactiveMax)
     this.#active.delete(key)
     this.#suspicion.clear(key)
-    this.#inactive.set(key, { verdict, until: now + hold, hold, learnedAt: ++this.#order, askedAt: -Infinity, askedBy: Infinity })
+    this.#inactive.set(key, { verdict, until: now + hold, hold, learnedAt: ++this.#order, askedAt: -Infinity, askedBy: Infinity, madeAt: now, tally: before?.tally ?? tallyFrom(now) })
     observer?.judged(ticket, verdict)
     return verdict
   }

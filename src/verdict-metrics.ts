@@ -36,18 +36,18 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
   const refusals = new LRUCache<Key, number>({ max: entries })
 
   return {
-    looked: ({ route }, found) => { lookups(route, found) },
+    looked: ({ route }, found) => { lookups.count(route, found) },
     judged: ({ route }, verdict) => {
-      verdicts(route, verdict.state, verdict.state === 'inactive' ? verdict.reason : '', verdict.source)
+      verdicts.count(route, verdict.state, verdict.state === 'inactive' ? verdict.reason : '', verdict.source)
     },
-    suspected: ({ route }) => { suspicions(route) },
+    suspected: ({ route }) => { suspicions.count(route) },
     refused: ({ key }) => { refusals.set(key, clock.monotonic()) },
     succeeded: ({ key, route }) => {
       const refusedAt = refusals.get(key)
       if (refusedAt === undefined) return
       refusals.delete(key)
-      if (clock.monotonic() - refusedAt <= REGRET) falseNegatives(route)
+      if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.count(route)
     },
-    probed: ({ route }, outcome) => { probes(route, outcome) }
+    probed: ({ route }, outcome) => { probes.count(route, outcome) }
   }
 }

@@ -14,7 +14,7 @@ import type { Finding } from '../src/commands/doctor/finding.ts'
 import { homeOf } from '../src/commands/doctor/home.ts'
 import { openclawLogins } from '../src/commands/doctor/openclaw-logins.ts'
 import { ownSqlite, type Sqlite } from '../src/commands/doctor/sqlite.ts'
-import { baseUrls } from '../src/commands/setup/lines.ts'
+import { ownOrigin } from '../src/commands/own-address.ts'
 import { interception } from '../src/commands/doctor/upstream.ts'
 import { loadConfig } from '../src/config.ts'
 import { selfSigned } from './fixtures/certificate.ts'
@@ -158,9 +158,9 @@ t.test('the address', async t => {
   t.test('is open to others, or another one after each start', async t => {
     const { of, config } = await examine(t, { env: { CODEX_SIDECAR_HOST: '0.0.0.0' } })
     t.match(of('listener.host'), [{ severity: 'warning', looked: 'host 0.0.0.0', mend: 'codex-sidecar --host 127.0.0.1' }])
-    t.equal(baseUrls(config).root, `http://127.0.0.1:${config.port}`)
+    t.equal(ownOrigin(config), `http://127.0.0.1:${config.port}`)
     t.match((await examine(t, { port: 0 })).of('listener'), [{ severity: 'note', mend: 'codex-sidecar --port 7257' }])
-    t.equal(baseUrls(loadConfig({ flags: { host: '::1' } })).root, 'http://[::1]:7257')
+    t.equal(ownOrigin(loadConfig({ flags: { host: '::1' } })), 'http://[::1]:7257')
   })
 })
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { NoBody } from '../src/response-body.ts'
+import { NoBody, PlainBody } from '../src/response-body.ts'
 import { EventStream, failureEvent, protocolOf } from '../src/sse.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { startSidecar } from './fixtures/sidecar.ts'
@@ -165,6 +165,17 @@ t.test('an answer without a body is whole from its head on', async t => {
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   t.equal((await client.answer()).status, 204)
   t.equal(client.ended, false)
+})
+
+t.test('a head that can not be written ends its connection only', async t => {
+  const server = createServer((_request, response) => { new PlainBody(response, { status: 200, message: '', headers: ['no token', ''] }) })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const client = new RawClient(t, (server.address() as AddressInfo).port)
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await client.closed()
+  t.equal(client.received, '')
 })
 
 t.test('sse: boundaries in every form and every split', t => {

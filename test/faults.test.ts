@@ -40,11 +40,12 @@ t.test('whatever the upstream does, the client gets an explained answer and keep
         const upstream = await startRawUpstream(t, socket => {
           socket.once('data', () => { if (used++ === 0) behave(socket); else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok') })
         })
-        const { port } = await startSidecar(t, { upstream: upstream.url, times: { headers: 100, streamHeaders: 100, errorBody: 100 } })
+        const { port, line } = await startSidecar(t, { upstream: upstream.url, times: { headers: 100, streamHeaders: 100, errorBody: 100 } })
         const client = new RawClient(t, port)
         client.write(message)
         const answer = await client.answer()
         t.equal(answer.status, status)
+        if (expected !== 'invalid_api_key') await line(logged => logged['code'] === expected)
         t.equal(code(answer.body), expected)
         t.equal(answer.headers['connection'], 'keep-alive')
         t.notMatch(answer.body, /127\.0\.0\.1|ECONN|UND_ERR|at .*\.ts/, 'no internal address, no stack')

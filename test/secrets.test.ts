@@ -6,6 +6,7 @@ import t from 'tap'
 import { request } from 'undici'
 import { createCredentialReader } from '../src/credential.ts'
 import { createLog } from '../src/log.ts'
+import type { Status } from '../src/status.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { logSink, startSidecar } from './fixtures/sidecar.ts'
 import { at, jwt } from './fixtures/token.ts'
@@ -46,7 +47,9 @@ t.test('a token that goes every way is in no log line, error body, metric or fil
   await send('/backend-api/x', `Authorization: Bearer ${jwt(claim, 'a')}`, 'chatgpt-account-id: b')
   await send('/nowhere', `Authorization: Bearer ${CANARY}`)
   await send('/livez', `Authorization: Bearer ${CANARY}`)
-  bodies.push(await (await request(`${url}/metrics`)).body.text())
+  for (const path of ['/metrics', '/status', '/status?find=CANARY']) bodies.push(await (await request(`${url}${path}`)).body.text())
+  const status = JSON.parse(bodies.at(-2) ?? '') as Status
+  t.ok(status.verdicts.list.length > 2 && status.refusals.length > 10, `the status tells ${status.verdicts.list.length} verdicts and ${status.refusals.length} refusals`)
   await new Promise(resolve => setImmediate(resolve))
 
   t.ok(lines.length > 20, 'there is a log to look through')

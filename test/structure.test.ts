@@ -12,16 +12,16 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance'],
+  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files'],
   ['credential'],
-  ['verdict'],
-  ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'traces', 'loop', 'tally', 'verdict-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
+  ['verdict', 'verdict-entry'],
+  ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
+  ['error-handler', 'response-body', 'record', 'traces', 'loop', 'refusals', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],
   ['metrics'],
   ['generation'],
   ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
-  ['health'],
+  ['status', 'status-page', 'status-paths', 'health'],
   ['app'],
   ['listener'],
   ['index'],
@@ -48,6 +48,7 @@ t.test('imports point inward only', async t => {
 t.test('files stay small', async t => {
   const lines = sources.map(path => read(`src/${path}`).split('\n').length).sort((a, b) => a - b)
   t.ok((lines.at(-1) ?? 0) <= 200, `the longest has ${lines.at(-1)} lines`)
+  for (const name of readdirSync(new URL('src/status-page/', root))) t.ok(read(`src/status-page/${name}`).split('\n').length <= 200, name)
   t.ok((lines[lines.length >> 1] ?? 0) < 80, `the median has ${lines[lines.length >> 1]} lines`)
 })
 
