@@ -7,6 +7,7 @@ import { logRequest, quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
+import { readPerConnection } from './connection-credential.ts'
 import { Drain } from './drain.ts'
 import { asSidecarError, answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
@@ -14,7 +15,6 @@ import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
 import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { registerHealth } from './health.ts'
-import { version } from './package-files.ts'
 import { Prober } from './prober.ts'
 import type { RequestRecord } from './record.ts'
 import { createStatus } from './status.ts'
@@ -47,11 +47,10 @@ export interface AppOptions {
 export function buildApp ({ config, log, clock = systemClock, remote = [], before }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
-  const own = version()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const tunnels = createSwitch(config, drain)
-  const legacy = before?.legacy ?? foundLegacy(config, clock, own)
-  const { read, loop, metrics, pipelines, refusals, since } = legacy
+  const legacy = before?.legacy ?? foundLegacy(config, clock)
+  const { read, loop, metrics, pipelines, refusals } = legacy
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
@@ -59,7 +58,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read, cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -108,9 +107,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: own, since })
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
-  registerHealth(app, { config, drain, metrics, verdicts: cache, status })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: legacy.version, since: legacy.since })
+  registerHealth(app, { config, drain, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
   if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })

@@ -1,24 +1,31 @@
 import { isDeepStrictEqual } from 'node:util'
-import { readPerConnection } from './connection-credential.ts'
-import { createCredentialReader } from './credential.ts'
+import { createCredentialReader, type CredentialReader } from './credential.ts'
 import type { Config } from './config.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { version } from './package-files.ts'
 import { trackPipelines, type Pipelines } from './pipeline.ts'
 import { Refusals } from './refusals.ts'
 import type { VerdictCache } from './verdict-cache.ts'
 import type { Clock } from './verdict.ts'
 
+/** Answers in our own name that /status shows. */
+const REFUSALS = 50
+
 /** What stays when an app with another configuration takes the place of one. */
 export interface Legacy {
   /** Fingerprints stay the same. */
-  readonly read: ReturnType<typeof readPerConnection>
+  readonly read: CredentialReader
   readonly loop: Loop
   readonly metrics: Metrics
   readonly pipelines: Pipelines
   readonly refusals: Refusals
-  /** When the first generation began, ms since 1970. */
+  /** This program's. */
+  readonly version: string
+  /** When it began, ms since 1970. */
   readonly since: number
+  /** URL of the listener that outlives its apps, once there is one. */
+  listening?: string
 }
 
 /** One app among those of a process: each configuration has its own. */
@@ -30,18 +37,19 @@ export interface Generation {
   readonly idle: () => Promise<void>
 }
 
-/** Refusals that the status shows. */
-const REFUSALS = 50
-
 /** What the first generation begins with. */
-export const foundLegacy = ({ limits }: Config, clock: Clock, version: string): Legacy => ({
-  read: readPerConnection(createCredentialReader()),
-  loop: createLoop(),
-  metrics: createMetrics({ entries: limits.verdicts, clock, version }),
-  pipelines: trackPipelines(),
-  refusals: new Refusals(REFUSALS, clock),
-  since: clock.wall()
-})
+export function foundLegacy ({ limits }: Config, clock: Clock): Legacy {
+  const own = version()
+  return {
+    read: createCredentialReader(),
+    loop: createLoop(),
+    metrics: createMetrics({ entries: limits.verdicts, clock, version: own }),
+    pipelines: trackPipelines(),
+    refusals: new Refusals(REFUSALS, clock),
+    version: own,
+    since: clock.wall()
+  }
+}
 
 /** Prefixes of the routes that two configurations have in common, with everything that is said about them. */
 export const commonRoutes = (a: Config, b: Config): ReadonlySet<string> =>

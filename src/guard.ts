@@ -3,9 +3,8 @@ import { SidecarError } from './errors.ts'
 import { valuesOf } from './headers.ts'
 import type { Prober } from './prober.ts'
 import { testimonyOf } from './rejection.ts'
-import type { Testimony } from './testimony.ts'
 import type { Ticket, VerdictCache } from './verdict-cache.ts'
-import type { Inactive, Presentation, Source, Validator, Verdict, VerdictObserver } from './verdict.ts'
+import type { Inactive, Presentation, Source, Testimony, Validator, Verdict, VerdictObserver } from './verdict.ts'
 import type { LaneName } from './upstream.ts'
 
 /** What the guard decided about one request. */

@@ -3,9 +3,7 @@ import type { Config } from './config.ts'
 import type { Drain } from './drain.ts'
 import { SidecarError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
-import { mountStatus } from './status-paths.ts'
-import type { StatusReader } from './status.ts'
-import type { VerdictCache } from './verdict-cache.ts'
+import { mountStatus, type StatusPaths } from './status-paths.ts'
 
 const loopback = /^(?:localhost|[^:[\]]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
 
@@ -23,10 +21,10 @@ function admit ({ headers: { host = '', origin } }: FastifyRequest, allowedHosts
   if (origin !== undefined && origin !== `http://${host}`) throw new SidecarError('forbidden_origin')
 }
 
-export interface Health { config: Config, drain: Drain, metrics: Metrics, verdicts: VerdictCache, status: StatusReader }
+export interface Health extends StatusPaths { config: Config, drain: Drain, metrics: Metrics }
 
 /** Paths of our own: is it alive, does it take requests, what has it done, what runs here. */
-export function registerHealth (app: FastifyInstance, { config, drain, metrics, verdicts, status }: Health): void {
+export function registerHealth (app: FastifyInstance, { config, drain, metrics, ...paths }: Health): void {
   app.register((scope, _options, done) => {
     scope.addHook('onRequest', (request, _reply, next) => { admit(request, config.allowedHosts); next() })
     for (const path of ['/livez', '/healthz']) scope.get(path, () => ({ status: 'alive' })) // /healthz: what container tools ask for unless told
@@ -38,7 +36,7 @@ export function registerHealth (app: FastifyInstance, { config, drain, metrics, 
       reply.type(metrics.contentType)
       return await metrics.text()
     })
-    scope.register((inner, _options, next) => { mountStatus(inner, { status, verdicts }); next() })
+    scope.register((inner, _options, next) => { mountStatus(inner, paths); next() })
     done()
   })
 }

@@ -9,6 +9,12 @@ const events = ['request', 'checkContinue', 'checkExpectation', 'connect', 'upgr
 /** ms between two looks for requests whose heads take too long. */
 const HEADS = 1_000
 
+/** A URL that reaches an address from this machine. */
+function urlOf ({ address, family, port }: AddressInfo): string {
+  const everywhere = address === '0.0.0.0' || address === '::'
+  return `http://${everywhere ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
 /**
  * The listening socket and the app behind it. Another app can take its place: it then gets every request, those on old
  * connections too, and the one before it is closed when nothing of it is left.
@@ -32,13 +38,15 @@ export class Listener {
   /**
    * Begins to listen; `close()` is needed where that fails too.
    * @param host a name that stands for several addresses is listened on at its first one
-   * @returns the address that it got
+   * @returns what it got
    */
-  async listen (host: string, port: number): Promise<AddressInfo> {
+  async listen (host: string, port: number): Promise<{ url: string, port: number }> {
     await this.#take(this.#current)
     this.#server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
     await once(this.#server, 'listening')
-    return this.#server.address() as AddressInfo
+    const address = this.#server.address() as AddressInfo
+    const url = this.#current.generation.legacy.listening = urlOf(address)
+    return { url, port: address.port }
   }
 
   /** Puts another app in the place of the one that takes requests. Rejects, and changes nothing, where it can not start. */

@@ -20,6 +20,7 @@ export interface Observed {
 /**
  * The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token.
  * @param entries refusals remembered at most
+ * @param version this program's
  */
 export function createMetrics ({ entries, clock, version }: { entries: number, clock: Clock, version: string }) {
   const observed = new Set<Observed>()

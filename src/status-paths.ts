@@ -15,15 +15,21 @@ function amount (text: Parameter): number {
   return Number(text)
 }
 
+export interface StatusPaths {
+  status: StatusReader
+  verdicts: VerdictCache
+  /** What is listened on: a URL, the path of a socket, or nothing. */
+  listening: () => string | null
+}
+
 /** What runs here, for programs and people, and taking back what is held against tokens. The scope has checked who asks. */
-export function mountStatus (scope: FastifyInstance, { status, verdicts }: { status: StatusReader, verdicts: VerdictCache }): void {
+export function mountStatus (scope: FastifyInstance, { status, verdicts, listening }: StatusPaths): void {
   scope.addHook('onRequest', (_request, reply, next) => { reply.headers(statusHeaders); next() })
   const page = mountPage(scope)
   scope.get<{ Querystring: Record<string, Parameter> }>('/status', async (request, reply) => {
     if (new Negotiator(request.raw).mediaType(['application/json', 'text/html']) === 'text/html') return reply.type(page.type).send(page.text)
     const { verdicts: most, find = '' } = request.query
-    const listening = scope.server.listening ? scope.listeningOrigin : null
-    return await status({ origin: `http://${request.host}`, listening, most: amount(most), find: String(find) })
+    return await status({ origin: `http://${request.host}`, listening: listening(), most: amount(most), find: String(find) })
   })
   scope.delete('/status/verdicts', () => ({ released: verdicts.release() }))
   scope.delete<{ Params: { fingerprint: string } }>('/status/verdicts/:fingerprint', ({ params: { fingerprint } }) => {

@@ -7,7 +7,7 @@ const lanesOf = ({ route: { prefix }, lanes: { verified, unverified }, probe }: 
 
 /**
  * Metrics of what stands before the upstreams: places by route and lane, and circuits.
- * @param upstreams those there are when it is asked
+ * @param upstreams those there are when it is asked, the present configuration's last
  */
 export function createUpstreamMetrics (registry: Registry, upstreams: () => readonly Upstream[]): void {
   const registers = [registry]
@@ -15,18 +15,24 @@ export function createUpstreamMetrics (registry: Registry, upstreams: () => read
     name: 'codex_sidecar_lane_in_flight', registers, labelNames: ['route', 'lane'],
     help: 'Requests in flight at the upstream by route and lane.',
     collect () {
-      this.reset() // those of an earlier configuration count too, as long as they run
-      for (const { labels, lane } of upstreams().flatMap(lanesOf)) this.inc(labels, lane.inFlight)
+      this.reset()
+      for (const { labels, lane } of upstreams().flatMap(lanesOf)) this.inc(labels, lane.inFlight) // those of older configurations too
     }
   })
   new Gauge({
     name: 'codex_sidecar_lane_limit', registers, labelNames: ['route', 'lane'],
     help: 'Requests in flight at most by route and lane; further ones get 503 lane_full.',
-    collect () { for (const { labels, lane } of upstreams().flatMap(lanesOf)) this.set(labels, lane.limit) }
+    collect () {
+      this.reset()
+      for (const { labels, lane } of upstreams().flatMap(lanesOf)) this.set(labels, lane.limit)
+    }
   })
   new Gauge({
     name: 'codex_sidecar_circuit_open', registers, labelNames: ['route'],
     help: '1 while requests fail at once, since the upstream of the route can not be connected to.',
-    collect () { for (const { route, circuit } of upstreams()) this.set({ route: route.prefix }, Number(circuit.open)) }
+    collect () {
+      this.reset()
+      for (const { route, circuit } of upstreams()) this.set({ route: route.prefix }, Number(circuit.open))
+    }
   })
 }

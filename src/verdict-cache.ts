@@ -3,9 +3,8 @@ import type { Credential } from './credential.ts'
 import type { Route } from './options.ts'
 import { Suspicion } from './suspicion.ts'
 import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './verdict-entry.ts'
-import type { Testimony } from './testimony.ts'
 import { SKEW } from './validators/claims.ts'
-import type { Active, Clock, Inactive, Key, Source, Subject, Verdict, VerdictObserver } from './verdict.ts'
+import type { Active, Clock, Inactive, Key, Source, Subject, Testimony, Verdict, VerdictObserver } from './verdict.ts'
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
 export interface Ticket extends Subject {

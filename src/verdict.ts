@@ -21,6 +21,15 @@ export interface Inactive {
 /** A certain answer about a credential. "Could not tell" is no verdict: it is `undefined`, and it forwards. */
 export type Verdict = Active | Inactive
 
+/** How an upstream's answer speaks of the credential that went with the request. */
+export type Testimony =
+  | { readonly kind: 'accepted', readonly source: Source }
+  | { readonly kind: 'rejected', readonly verdict: Inactive }
+  /** A 401 that does not say what is wrong: no verdict. One to a WebSocket handshake is never the second one. */
+  | { readonly kind: 'ambiguous', readonly handshake?: boolean }
+  /** Any other answer, or none: says nothing. */
+  | { readonly kind: 'silent' }
+
 /** The request that a credential came with, as far as a validator may look at it. */
 export interface Presentation {
   readonly route: Route

@@ -200,6 +200,10 @@ t.test('SIGHUP: new requests have the new configuration, on old connections too,
     'codex_sidecar_lane_in_flight{route="/v1",lane="verified"} 1', 'codex_sidecar_tunnels_open 1', 'codex_sidecar_verdicts 3'
   ]) t.ok(body.split('\n').includes(line), `${line}\n${body.split('\n').filter(other => other.startsWith(line.split('{')[0] ?? '')).join('\n')}`)
 
+  const status = JSON.parse((await get(kept, '/status')).body) as { listening: string, refusals: { code: string }[], routes: { path: string }[] }
+  t.match(status, { listening: url, routes: [{ path: '/v1/' }, { path: '/same/' }, { path: '/new/' }] })
+  t.strictSame(status.refusals.map(({ code }) => code), ['headers_too_large', 'no_route'], 'that from before the reload too')
+
   a.streams[0]?.end('event: response.completed\ndata: {}\n\n')
   t.match(await stream.answer(), { status: 200, body: 'data: 1\n\ndata: 2\n\nevent: response.completed\ndata: {}\n\n' })
   t.match(await get(stream, '/v1/models'), { status: 200, body: '{"name":"b"}' })

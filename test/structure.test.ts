@@ -14,7 +14,7 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 const layers: readonly (readonly string[])[] = [
   ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files'],
   ['credential'],
-  ['verdict', 'verdict-entry', 'testimony'],
+  ['verdict', 'verdict-entry'],
   ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
   ['error-handler', 'response-body', 'record', 'traces', 'loop', 'refusals', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],

@@ -5,10 +5,9 @@ import { createCredentialReader, type Credential } from '../src/credential.ts'
 import { createGuard } from '../src/guard.ts'
 import { defaultRoutes, type Options, type Route } from '../src/options.ts'
 import { createClaimsValidator } from '../src/validators/claims.ts'
-import type { Testimony } from '../src/testimony.ts'
 import { VerdictCache } from '../src/verdict-cache.ts'
 import { createVerdictMetrics } from '../src/verdict-metrics.ts'
-import type { Clock, Inactive, Verdict } from '../src/verdict.ts'
+import type { Clock, Inactive, Testimony, Verdict } from '../src/verdict.ts'
 import { jwt } from './fixtures/token.ts'
 
 const read = createCredentialReader()

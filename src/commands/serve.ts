@@ -1,5 +1,4 @@
 import { renameSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import { buildApp } from '../app.ts'
@@ -10,12 +9,6 @@ import type { Command } from './command.ts'
 import { reload } from './reload.ts'
 
 const loopback = /^(?:127\.|::1$|localhost$)/
-
-/** A URL that reaches this listener from this machine. */
-function urlOf ({ address, family, port }: AddressInfo): string {
-  const everywhere = address === '0.0.0.0' || address === '::'
-  return `http://${everywhere ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address}:${port}`
-}
 
 /** Whoever waits for the file never sees half of it. */
 function writeWhole (file: string, text: string): void {
@@ -45,7 +38,7 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
       log.info('stopped')
     })
   let grace = stopOnSignals(config)
-  let address: AddressInfo
+  let address: { url: string, port: number }
   try {
     address = await listener.listen(config.host, config.port)
   } catch (error) {
@@ -55,7 +48,7 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
     stderr.write(`codex-sidecar cannot listen on ${config.host}:${config.port} (${code}).${code === 'EADDRINUSE' ? ' Something else listens there, perhaps another codex-sidecar; choose another with --port.' : ''}\n`)
     return 1
   }
-  const url = urlOf(address)
+  const { url, port } = address
   log.info(`listening on ${url}`)
   announce(config, url, log)
   if (!loopback.test(config.host)) log.warn(`listening on ${config.host}: everyone who reaches this address can send requests through it`)
@@ -71,7 +64,7 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
     else reloading = reloading.then(hangup)
   })
   try {
-    if (config.serverInfo !== undefined) writeWhole(config.serverInfo, `${JSON.stringify({ pid: process.pid, port: address.port, url })}\n`)
+    if (config.serverInfo !== undefined) writeWhole(config.serverInfo, `${JSON.stringify({ pid: process.pid, port, url })}\n`)
   } catch (error) {
     log.error(`the server info file ${config.serverInfo} cannot be written (${(error as NodeJS.ErrnoException).code})`)
   }

@@ -1,8 +1,7 @@
 import { endToEnd, pairsOf, valuesOf } from '../headers.ts'
 import { testimonyOf } from '../rejection.ts'
 import type { Upstream } from '../upstream.ts'
-import type { Testimony } from '../testimony.ts'
-import type { Presentation, ProbeOutcome } from '../verdict.ts'
+import type { Presentation, ProbeOutcome, Testimony } from '../verdict.ts'
 
 /** Fields with which a client shows who it is: upstreams refuse or challenge requests that come without. */
 const clientField = /^(?:chatgpt-account-id|originator|user-agent|version|openai-.*|anthropic-.*)$/
