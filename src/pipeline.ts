@@ -6,12 +6,12 @@ import type { Socket } from 'node:net'
  * socket to the first only, and when the client leaves tells it alone: the others would wait for ever.
  */
 export function trackPipelines () {
-  const open = new WeakMap<Socket, Set<ServerResponse>>()
-  const begin = (socket: Socket): Set<ServerResponse> => {
-    const responses = new Set<ServerResponse>()
+  const open = new WeakMap<Socket, ServerResponse[]>()
+  const begin = (socket: Socket): ServerResponse[] => {
+    const responses: ServerResponse[] = []
     open.set(socket, responses)
     socket.once('close', () => {
-      for (const response of responses) {
+      for (const response of [...responses]) {
         if (response.socket === null) response.destroy().emit('close')
       }
     })
@@ -23,8 +23,8 @@ export function trackPipelines () {
       for (const event of ['request', 'checkContinue', 'checkExpectation']) {
         server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => {
           const responses = open.get(socket) ?? begin(socket)
-          responses.add(response)
-          response.once('close', () => responses.delete(response))
+          responses.push(response)
+          response.once('close', () => { responses.splice(responses.indexOf(response), 1) })
         })
       }
     },
@@ -34,7 +34,7 @@ export function trackPipelines () {
      * the client leaves first.
      */
     after (socket: Socket, next: () => void): void {
-      const last = [...open.get(socket) ?? []].filter(({ req }) => req.complete).at(-1)
+      const last = open.get(socket)?.filter(({ req }) => req.complete).at(-1)
       if (last === undefined) next()
       else last.once('close', () => { if (!socket.destroyed) next() })
     }

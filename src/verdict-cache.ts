@@ -145,14 +145,16 @@ export class VerdictCache {
     const { clock, active, observer } = this.#options
     const { key, expires } = ticket
     const now = clock.monotonic()
-    const before = this.#active.peek(key)
-    const verdict: Active = { state: 'active', source }
+    const before = this.#active.get(key)
+    const verdict = before?.verdict.source === source ? before.verdict : { state: 'active' as const, source }
     this.#inactive.delete(key)
     this.#suspicion.clear(key)
     const left = Math.min(active, expires - clock.wall())
     const refreshAt = now + left * (REFRESH.from + (REFRESH.to - REFRESH.from) * this.#random())
-    this.#active.set(key, { verdict, until: now + left, refreshAt, goodAt: ++this.#order, madeAt: now, tally: before?.tally ?? tallyFrom(now) })
     if (before === undefined || now >= before.until) observer?.judged(ticket, verdict)
+    const entry = { verdict, until: now + left, refreshAt, goodAt: ++this.#order, madeAt: now }
+    if (before === undefined) this.#active.set(key, { ...entry, tally: tallyFrom(now) })
+    else Object.assign(before, entry) // nearly every request comes here; a new entry each time is much of what learning costs
     observer?.succeeded(ticket)
     return verdict
   }
