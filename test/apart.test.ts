@@ -5,6 +5,7 @@ import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { Circuit } from '../src/circuit.ts'
 import { createLoop } from '../src/loop.ts'
+import { Drain } from '../src/drain.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { startSidecar } from './fixtures/sidecar.ts'
 import { bearer } from './fixtures/token.ts'
@@ -139,4 +140,19 @@ t.test('shutdown beside 200 event streams, 200 WebSockets and 20 uploads: everyo
   t.ok(ends.every(body => body.startsWith('data: 1\n\n') && body.includes('"code":"draining"')))
   const answers = await Promise.all(uploads.map(async upload => await upload.answer()))
   t.ok(answers.every(({ status, body }) => status === 503 && body.includes('"code":"draining"')))
+})
+
+t.test('what is said to be over twice does not end another’s wait', async t => {
+  const drain = new Drain()
+  const first = drain.track({})
+  first()
+  const second = drain.track({}) // it has the place of the first
+  first()
+  let idle = false
+  const settled = drain.idle().then(() => { idle = true })
+  await Promise.resolve()
+  t.notOk(idle)
+  second()
+  await settled
+  t.ok(idle)
 })
