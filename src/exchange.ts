@@ -66,6 +66,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
 
   /** Sends the request; called again for the one replay. */
   send (): void {
+    if (this.#done) return
     const { lane, head, upload } = this.#options
     if (upload !== undefined) head.body = upload.open()
     lane.dispatch(head, this)

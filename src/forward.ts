@@ -52,12 +52,12 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     reply.hijack()
     // Only now: a client with a refused token never sends its body (RFC 9110 section 10.1.1).
     if (raw.headers.expect !== undefined) reply.raw.writeContinue()
+    const upload = hasBody(raw)
+      ? new Upload(raw, uploadLimits, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
+      : undefined
     const exchange = new Exchange({
-      config, lane, decision, record,
+      config, lane, decision, record, upload,
       response: reply.raw,
-      upload: hasBody(raw)
-        ? new Upload(raw, uploadLimits, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
-        : undefined,
       head: {
         origin: upstream.origin,
         path: upstream.pathFor(request.url),
@@ -76,7 +76,8 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     })
     const done = drain.track(exchange)
     upgrade?.socket.once('end', () => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
-    exchange.send()
+    if (upload === undefined) exchange.send()
+    else setImmediate(() => { exchange.send() }) // what of its body came with its head is there then
   }
 }
 
