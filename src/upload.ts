@@ -53,7 +53,8 @@ export class Upload {
     this.#opened = true
     const begin = this.#kept ?? []
     if (this.#keptBytes > this.#limits.replayBytes) this.#kept = undefined
-    return this.#ended ? Buffer.concat(begin) : this.#stream(begin)
+    const [first = Buffer.alloc(0), ...more] = begin
+    return !this.#ended ? this.#stream(begin) : more.length === 0 ? first : Buffer.concat(begin)
   }
 
   /** The upstream has answered: no second try will come. */
