@@ -76,7 +76,6 @@ export function peersOf (upstream: Measured): Peers {
   const routes = [['/v1', '/v1'], ['/hang', '/hang']].map(([prefix, path]) => ({ prefix, upstream: `${origin}${path}` }))
   const makers: Readonly<Record<string, () => Promise<Measured>>> = {
     'codex-sidecar': () => sidecar('codex-sidecar', wide),
-    'codex-sidecar, no log': () => sidecar('codex-sidecar, no log', { ...wide, logLevel: 'warn' }),
     'codex-sidecar beside trouble': () => sidecar('codex-sidecar beside trouble', { routes }),
     'codex-sidecar in quiet': () => sidecar('codex-sidecar in quiet', { routes }),
     'stock http-proxy': () => node('stock http-proxy', 'stock'),

@@ -1,9 +1,19 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
-/** USER_HZ: what /proc counts processor time in, ticks a second; Linux has 100 for all programs. */
-const TICKS = 100
+/** Counts the processor time of all threads that a process has had so far, microseconds; the scheduler has it in ns. */
+function countTime (pid: number): () => number {
+  const times = new Map<string, number>()
+  return () => {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      try {
+        times.set(thread, Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1000)
+      } catch {} // it has just ended, and counts with what it had
+    }
+    return [...times.values()].reduce((sum, time) => sum + time, 0)
+  }
+}
 
 /** Processor on which the measured program runs, and the one for everything else. */
 export const cores = { proxy: '0', rest: '1' } as const
@@ -52,10 +62,7 @@ export async function start (name: string, { core, command, env = {}, input = ''
   const status = (field: string): number => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
   return {
     name, port, pid, startMs: performance.now() - began,
-    cpu: () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
-      return (Number(fields[11]) + Number(fields[12])) / TICKS * 1e6
-    },
+    cpu: countTime(pid),
     rss: () => ({ now: status('VmRSS'), peak: status('VmHWM') }),
     stop: async () => {
       if (child.exitCode !== null) return

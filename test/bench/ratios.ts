@@ -1,19 +1,19 @@
-import { median } from './load.ts'
+import { median, percentile } from './load.ts'
 
 /** values[workload][figure][peer] = one value a round. */
 export type Values = Record<string, Record<string, Record<string, number[]>>>
 
 const short = (value: number): string => value >= 100 ? value.toFixed(0) : value.toFixed(2)
 
-/** Our figures, and what they are to those of each peer: medians of the rounds' ratios, and their spread. */
+/** Our figures, and what they are to those of each peer: medians of the rounds' ratios, and between what the middle half of them lies. */
 export function markdown (values: Values): string {
-  const lines = ['| workload | figure | codex-sidecar | ratio to each peer: median of rounds (least to most) |', '| --- | --- | --- | --- |']
+  const lines = ['| workload | figure | codex-sidecar | ratio to each peer: median of rounds (first to third quartile) |', '| --- | --- | --- | --- |']
   for (const [workload, figures] of Object.entries(values)) {
     for (const [figure, { 'codex-sidecar': usual, 'codex-sidecar beside trouble': troubled, ...others }] of Object.entries(figures)) {
       const ours = usual ?? troubled ?? []
       const ratios = Object.entries(others).map(([peer, theirs]) => {
         const each = ours.map((value, i) => value / (theirs[i] as number)).sort((a, b) => a - b)
-        return `${peer} ${short(median(each))} (${short(each[0] as number)} to ${short(each.at(-1) as number)})`
+        return `${peer} ${short(median(each))} (${short(percentile(each, 25))} to ${short(percentile(each, 75))})`
       })
       lines.push(`| ${workload} | ${figure} | ${short(median(ours))} | ${ratios.join('; ')} |`)
     }

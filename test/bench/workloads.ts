@@ -4,13 +4,17 @@ import { WebSocket } from 'ws'
 import { fresh, head, keepAlive, percentile, type Latencies } from './load.ts'
 import type { Measured } from './process.ts'
 
-/** What one workload measured of one peer in one round; smaller is better. */
+/** What one workload measured of one peer in one turn; smaller is better. */
 export type Figures = Readonly<Record<string, number>>
 
 export interface Workload {
   readonly name: string
   /** Peers that can do it. */
   readonly peers: readonly string[]
+  /** How often each of them is measured. */
+  readonly turns: number
+  /** Whether each turn needs a process of its own. */
+  readonly fresh?: boolean
   readonly run: (target: Measured) => Promise<Figures>
 }
 
@@ -27,18 +31,14 @@ async function measured (target: Measured, count: number, work: () => Promise<La
   return latencies === undefined ? figures : { ...figures, 'p50 ms': percentile(latencies, 50), 'p99 ms': percentile(latencies, 99) }
 }
 
-const requests = (name: string, peers: readonly string[], request: Buffer, { connections, count, send = keepAlive }: { connections: number, count: number, send?: typeof keepAlive }): Workload => ({
-  name, peers,
-  run: async target => {
-    // The token is known, the connections are open, the compiler has done its work.
-    await send(target.port, request, { connections, count })
-    return await measured(target, count, () => send(target.port, request, { connections, count }))
-  }
+const requests = (name: string, peers: readonly string[], request: Buffer, { connections, count, turns = 15, send = keepAlive }: { connections: number, count: number, turns?: number, send?: typeof keepAlive }): Workload => ({
+  name, peers, turns,
+  run: async target => await measured(target, count, () => send(target.port, request, { connections, count }))
 })
 
 /** Event streams: CPU of the proxy for each event, and how long an event takes where it carries its time. */
 const streams = (name: string, { connections, count, every }: { connections: number, count: number, every: number }): Workload => ({
-  name, peers: all,
+  name, peers: all, turns: 7,
   run: async target => await measured(target, connections * count, async () => {
     const latencies: number[] = []
     await Promise.all(Array.from({ length: connections }, async () => {
@@ -56,31 +56,38 @@ const streams = (name: string, { connections, count, every }: { connections: num
   })
 })
 
-const echo = (bytes: number, count: number): Workload => ({
-  name: `WebSocket echo, ${bytes} B`, peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'direct'],
+/** Messages of so many bytes that come back, over several sockets at once, one at a time on each. */
+const echo = (bytes: number, { sockets, count }: { sockets: number, count: number }): Workload => ({
+  name: `WebSocket echo, ${bytes} B, ${sockets} at once`, peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'direct'], turns: 9,
   run: async target => {
-    const socket = new WebSocket(`ws://127.0.0.1:${target.port}/v1/responses`, { headers: { authorization: `Bearer ${good}` }, perMessageDeflate: false, maxPayload: 1 << 24 })
-    await once(socket, 'open')
+    const open = await Promise.all(Array.from({ length: sockets }, async () => {
+      const socket = new WebSocket(`ws://127.0.0.1:${target.port}/v1/responses`, { headers: { authorization: `Bearer ${good}` }, perMessageDeflate: false, maxPayload: 1 << 24 })
+      await once(socket, 'open')
+      return socket
+    }))
     const message = Buffer.alloc(bytes, 'x')
     const figures = await measured(target, count, async () => {
       const latencies: number[] = []
-      for (let i = 0; i < count; i++) {
-        const began = performance.now()
-        const back = once(socket, 'message')
-        socket.send(message)
-        await back
-        latencies.push(performance.now() - began)
-      }
+      let left = count
+      await Promise.all(open.map(async socket => {
+        while (left-- > 0) {
+          const began = performance.now()
+          const back = once(socket, 'message')
+          socket.send(message)
+          await back
+          latencies.push(performance.now() - began)
+        }
+      }))
       return latencies.sort((a, b) => a - b)
     })
-    socket.terminate()
+    for (const socket of open) socket.terminate()
     return figures
   }
 })
 
 /** 100 MB one way: MB a second, and how far the peer's memory grows. */
 const transfer = (way: 'up' | 'down'): Workload => ({
-  name: `100 MB ${way}`, peers: all,
+  name: `100 MB ${way}`, peers: all, turns: 3, fresh: true,
   run: async target => {
     const size = 100 << 20
     const idle = target.rss().now
@@ -105,7 +112,7 @@ const transfer = (way: 'up' | 'down'): Workload => ({
 
 /** What each of 1,000 idle connections costs, KB. */
 const idle = (name: string, peers: readonly string[], open: (target: Measured) => Promise<() => void>): Workload => ({
-  name, peers,
+  name, peers, turns: 2, fresh: true,
   run: async target => {
     const before = target.rss().now
     const closers = []
@@ -119,7 +126,7 @@ const idle = (name: string, peers: readonly string[], open: (target: Measured) =
 /** Event streams on one route while the other route's upstream hangs, its unverified lane is full and more keeps coming. */
 const beside: Workload = {
   name: 'event streams beside a route whose upstream hangs',
-  peers: ['codex-sidecar beside trouble', 'codex-sidecar in quiet'],
+  peers: ['codex-sidecar beside trouble', 'codex-sidecar in quiet'], turns: 3, fresh: true,
   run: async target => {
     const trouble = target.name.endsWith('trouble')
     const held = Array.from({ length: trouble ? 64 : 0 }, (_, i) => {
@@ -154,19 +161,20 @@ const beside: Workload = {
 
 /** The bench, workload by workload. */
 export const workloads: readonly Workload[] = [
-  { name: 'start', peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'codex responses-api-proxy'], run: async ({ startMs, rss }) => ({ 'ms to listening': startMs, 'RSS MB': rss().now }) },
-  requests('good token, 64 connections', all, head('GET', '/v1/models', good), { connections: 64, count: 10_000 }),
-  requests('good token, 1 connection', all, head('GET', '/v1/models', good), { connections: 1, count: 4_000 }),
-  requests('good token, a connection each', all, head('GET', '/v1/models', good), { connections: 16, count: 2_000, send: fresh }),
-  requests('POST 40 KB', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 2_000 }),
-  requests('POST 40 KB, a connection each', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 1_500, send: fresh }),
-  requests('local 401, expired', local, head('GET', '/v1/models', `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"exp":1}').toString('base64url')}.c2ln`), { connections: 64, count: 10_000 }),
-  requests('local 401, known to be dead', local, head('GET', '/v1/models', 'dead'), { connections: 64, count: 10_000 }),
-  requests('local 401, malformed', local, head('GET', '/v1/models', 'undefined'), { connections: 64, count: 10_000 }),
-  requests('local 401, known to be dead, 1 connection', local, head('GET', '/v1/models', 'dead'), { connections: 1, count: 4_000 }),
-  streams('200 streams, 50 events/s each', { connections: 200, count: 100, every: 20 }),
-  streams('20 streams flat out', { connections: 20, count: 5_000, every: 0 }),
-  echo(200, 4_000), echo(16_384, 2_000), echo(262_144, 300),
+  { name: 'start', peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'codex responses-api-proxy'], turns: 5, fresh: true, run: async ({ startMs, rss }) => ({ 'ms to listening': startMs, 'RSS MB': rss().now }) },
+  requests('good token, 64 connections', all, head('GET', '/v1/models', good), { connections: 64, count: 2_500 }),
+  requests('good token, 1 connection', all, head('GET', '/v1/models', good), { connections: 1, count: 1_500 }),
+  requests('good token, a connection each', all, head('GET', '/v1/models', good), { connections: 16, count: 1_000, send: fresh }),
+  requests('POST 40 KB', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 1_000 }),
+  requests('POST 40 KB, a connection each', [...all, 'codex responses-api-proxy'], head('POST', '/v1/responses', good, body), { connections: 16, count: 1_000, send: fresh }),
+  requests('local 401, expired', local, head('GET', '/v1/models', `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"exp":1}').toString('base64url')}.c2ln`), { connections: 64, count: 2_500 }),
+  requests('local 401, known to be dead', local, head('GET', '/v1/models', 'dead'), { connections: 64, count: 2_500 }),
+  requests('local 401, malformed', local, head('GET', '/v1/models', 'undefined'), { connections: 64, count: 2_500 }),
+  requests('local 401, known to be dead, 1 connection', local, head('GET', '/v1/models', 'dead'), { connections: 1, count: 1_500 }),
+  streams('200 streams, 50 events/s each', { connections: 200, count: 75, every: 20 }),
+  streams('20 streams flat out', { connections: 20, count: 2_000, every: 0 }),
+  echo(200, { sockets: 16, count: 4_000 }), echo(16_384, { sockets: 16, count: 2_000 }), echo(262_144, { sockets: 16, count: 320 }),
+  echo(200, { sockets: 1, count: 1_500 }),
   beside,
   transfer('up'), transfer('down'),
   // The others hold 128 and 512 streams at most as they come.
