@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
+import { collectReadBuffers } from '../src/commands/read-buffers.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { bearer } from './fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from './fixtures/upstream.ts'
@@ -276,4 +277,10 @@ t.test('what can not be started says why: a port that is taken, a server info fi
   t.match(six.out, /http:\/\/\[::1\]:\d+\/v1\/ goes to/)
   six.child.kill('SIGTERM')
   await six.exit
+})
+
+t.test('V8 is told to collect read buffers early where it can be', async t => {
+  const set: string[] = []
+  for (const v8 of ['11.3.244.8-node.30', '12.4.254.21-node.33', '13.6.233.10-node.28', '15.0.1-node.1']) collectReadBuffers(v8, flag => { set.push(`${v8} ${flag}`) })
+  t.strictSame(set, ['13.6.233.10-node.28 --scavenger-max-new-space-capacity-mb=2'])
 })
