@@ -52,11 +52,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #replayed = false
   #interim = 0
   #done = false
+  readonly #closed = (): void => { if (!this.#options.response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }
 
   constructor (options: ExchangeOptions) {
     this.#options = options
     const { response } = options
-    response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
+    response.on('close', this.#closed)
     response.on('error', () => {}) // its `close` says all that matters
   }
 
@@ -103,7 +104,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onRequestUpgrade (controller: Dispatcher.DispatchController, status: number, _parsed: unknown, socket: Duplex): void {
-    const { record, decision, onEnd, onUpgrade } = this.#options
+    const { record, response, decision, onEnd, onUpgrade } = this.#options
     const headers = decodeRaw(controller.rawHeaders as Buffer[])
     record.upstreamMs = performance.now() - record.startedAt
     if (valuesOf(headers, 'upgrade').join().toLowerCase() !== 'websocket') { // RFC 6455 section 4.1: our 101 would say what the upstream's did not
@@ -112,6 +113,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     decision.learn(status, headers)
     this.#done = true
+    response.off('close', this.#closed) // it lasts as long as the tunnel, which does not need all this
     onEnd()
     onUpgrade?.(headers, socket as UpgradedSocket)
   }

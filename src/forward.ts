@@ -65,12 +65,16 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
         ...(upgrade === undefined ? { headersTimeout: headersTimeout(raw, config) } : { headersTimeout: config.times.handshake, upgrade: 'websocket' })
       },
       ...(upgrade === undefined ? undefined : {
-        onUpgrade: (headers, socket) => { tunnels.join({ upgrade, response: reply.raw, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' }) }
+        onUpgrade: (headers, socket) => {
+          upgrade.socket.off('end', left)
+          tunnels.join({ upgrade, response: reply.raw, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' })
+        }
       }),
       onEnd: () => { leave(); done() }
     })
     const done = drain.track({ stop: () => { exchange.stop(new SidecarError('draining')) } })
-    upgrade?.socket.once('end', () => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
+    const left = (): void => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }
+    upgrade?.socket.once('end', left)
     exchange.send()
   }
 }

@@ -38,9 +38,10 @@ export function createSwitch ({ limits, times }: Config, drain: Drain) {
     },
 
     /** Answers the client with the 101 and joins both sockets. */
-    join ({ upgrade: { socket: client, head }, response, record, headers, upstream, explains }: Accepted): void {
+    join ({ upgrade, response, record, headers, upstream, explains }: Accepted): void {
       open++
-      response.detachSocket(client)
+      const { socket: client, head } = upgrade
+      upgrade.release()
       record.status = 101
       client.write(switching(headers), 'latin1')
       upstream.write(head) // what the client sent before it had our answer
@@ -53,7 +54,7 @@ export function createSwitch ({ limits, times }: Config, drain: Drain) {
           response.emit('close') // a request is over when its tunnel is
         }
       })
-      const done = drain.track({ stop: () => { tunnel.stop() }, drain: () => { tunnel.drain() } })
+      const done = drain.track(tunnel)
     }
   }
 }
