@@ -1,21 +1,35 @@
-import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Logger } from 'pino'
+import fastify from 'fastify'
+import pino, { type Logger } from 'pino'
 import { pathOf } from './conformance.ts'
+import { isoTime, safeError } from './log.ts'
+import type { RequestRecord } from './record.ts'
 
 /** Fastify's own request lines are off: one line at the end says it all, at a fraction of their cost. */
 export const quiet = new fastify.LogController({ disableRequestLogging: true })
 
+const { info, warn } = pino.levels.values as { info: number, warn: number }
+
 const round = (ms: number | undefined): number | undefined => ms === undefined ? undefined : Math.round(ms * 100) / 100
 
-/** One line for a finished request: no header, no query, of the credential only its fingerprint. */
-export function logRequest (log: Logger, { id, method, url, record }: FastifyRequest, { raw: response }: FastifyReply): void {
-  const { startedAt, status: switched, route, lane, credential, code, source, guardMs, upstreamMs, ending, error } = record
-  const status = switched ?? (response.headersSent ? response.statusCode : 499) // the client left before there was an answer
-  const level = status >= 500 || ending === 'explained' || ending === 'cut' ? 'warn' : 'info'
-  log[level]({
-    reqId: id, method, path: pathOf(url), status, code, source, route, lane, ending,
-    token: credential?.toString(),
-    ms: round(performance.now() - startedAt), guardMs: round(guardMs), upstreamMs: round(upstreamMs),
-    err: error
-  }, code ?? 'done')
+/**
+ * Writes one line for each finished request: no header, no query, of the credential only its fingerprint. It is a line
+ * of pino's, with the time at which the request was over, on the log's stream; pino's way of making it takes three times
+ * as long as JSON.stringify, and the line is most of what a finished request costs.
+ */
+export function createAccessLog (log: Logger) {
+  const stream = (log as unknown as Record<symbol, { write: (line: string) => void }>)[pino.symbols.streamSym]
+  const timeOf = isoTime()
+  return function logRequest ({ id, method, target, endedAt, ms, status, route, lane, credential, code, source, guardMs, upstreamMs, ending, error }: RequestRecord): void {
+    const level = (status as number) >= 500 || ending === 'explained' || ending === 'cut' ? warn : info
+    if (level < log.levelVal) return
+    const line = {
+      level, time: timeOf(endedAt),
+      reqId: id, method, path: pathOf(target), status, code, source, route, lane, ending,
+      token: credential?.toString(),
+      ms: round(ms), guardMs: round(guardMs), upstreamMs: round(upstreamMs),
+      err: error === undefined ? undefined : safeError(error),
+      msg: code ?? 'done'
+    }
+    stream?.write(`${JSON.stringify(line)}\n`)
+  }
 }

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import httpProxy from '@fastify/http-proxy'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import createFastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RawServerDefault } from 'fastify'
 import type { Logger } from 'pino'
-import { logRequest, quiet } from './access-log.ts'
+import { quiet } from './access-log.ts'
 import { answerBareErrors } from './client-error.ts'
 import type { Config } from './config.ts'
 import { checkRequest, checkTarget, originForm } from './conformance.ts'
@@ -15,8 +14,10 @@ import { createForward, type Forward } from './forward.ts'
 import { createGuard, type Decision, type Guard } from './guard.ts'
 import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { registerHealth } from './health.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
 import { Prober } from './prober.ts'
-import type { RequestRecord } from './record.ts'
+import { RequestRecord } from './record.ts'
+import { createRequestIds } from './request-id.ts'
 import { createStatus } from './status.ts'
 import { createSwitch } from './switching-protocols.ts'
 import { createTraces } from './traces.ts'
@@ -48,9 +49,17 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const { times, limits } = config
   const drain = new Drain()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
-  const tunnels = createSwitch(config, drain)
-  const legacy = before?.legacy ?? foundLegacy(config, clock)
-  const { read, loop, metrics, pipelines, refusals } = legacy
+  const nextId = createRequestIds()
+  const legacy = before?.legacy ?? foundLegacy(config, clock, log)
+  const { read, loop, metrics, pipelines, refusals, journal } = legacy
+  /** A request is over, and its status and ending are known. */
+  const over = (record: RequestRecord): void => {
+    record.endedAt = clock.wall()
+    record.ms = performance.now() - record.startedAt
+    record.trace?.end(record)
+    journal.enter(record)
+  }
+  const tunnels = createSwitch(config, drain, over)
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
@@ -62,10 +71,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
-    loggerInstance: log,
-    childLoggerFactory: logger => logger,
     logController: quiet,
-    genReqId: () => randomUUID(),
+    genReqId: nextId,
     rewriteUrl: ({ url = '/' }) => originForm(url),
     http: {
       maxHeaderSize: limits.headerBytes,
@@ -78,29 +85,33 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     return503OnClosing: false, // ours has the envelope
     forceCloseConnections: true, // what still runs has been drained by then
     routerOptions: { maxParamLength: limits.headerBytes },
-    frameworkErrors: (error, request, reply) => { writeAnswer(reply.raw, answerTo(asSidecarError(error), request.id)) },
+    frameworkErrors: (error, request, reply) => { // they come before any hook
+      reply.raw.once('close', () => { pipelines.ended(reply.raw) })
+      writeAnswer(reply.raw, answerTo(asSidecarError(error), request.id))
+    },
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
   pipelines.watch(app.server)
-  const bare = answerBareErrors(app, { config, log, pipelines, refusals })
+  const bare = answerBareErrors(app, { config, log, pipelines, journal, refusals, nextId })
   const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
   app.addHook('onRequest', (request, reply, next) => {
-    const record: RequestRecord = request.record = { startedAt: performance.now() }
+    const { raw: response } = reply
+    const record = request.record = new RequestRecord(request.id, request.method, request.url)
     if (traces !== undefined) record.trace = traces.begin(request.raw)
-    reply.raw.once('close', () => { // Fastify's onResponse passes over clients that left
-      record.ending ??= reply.raw.writableFinished ? 'ours' : 'client_gone'
-      logRequest(log, request, reply)
-      metrics.finished(record, reply.raw.statusCode)
-      refusals.finished(request, reply.raw.statusCode)
-      record.trace?.end(record, record.status ?? (reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE))
+    response.once('close', () => { // Fastify's onResponse passes over clients that left
+      record.status ??= response.headersSent ? response.statusCode : CLIENT_GONE
+      record.ending ??= response.writableFinished ? 'ours' : 'client_gone'
+      over(record)
+      pipelines.ended(response)
     })
     checkRequest(request.raw)
-    loop.check(request.raw.rawHeaders)
+    loop.check(request.raw.headers)
     next()
   })
+  const refuse = refuseBy(createOutbox(drain))
   app.setErrorHandler<Error>(refuse)
   app.setNotFoundHandler(() => {
     throw new SidecarError('no_route', { detail: config.routes.map(({ prefix }) => `${prefix}/`).join(', ') })
@@ -109,34 +120,49 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
 
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
   const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: legacy.version, since: legacy.since })
-  registerHealth(app, { config, drain, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
+  registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
   if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
-  app.addHook('onClose', (_app, done) => { forget(); done() })
+  app.addHook('onClose', (_app, done) => { forget(); journal.flush(); done() })
   for (const upstream of upstreams) {
     app.addHook('onClose', upstream.close)
-    mount(app, { upstream, guard, forward, drain, upgrades })
+    mount(app, { upstream, guard, forward, drain, upgrades, refuse })
   }
   return app
 }
 
+type Refuse = (thrown: Error, request: FastifyRequest, reply: FastifyReply) => void
+
 /** Answers in our own name; Fastify would add a charset, which JSON has none of (RFC 8259 section 11). */
-function refuse (thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
+const refuseBy = (send: Outbox): Refuse => (thrown, request, reply) => {
   const error = asSidecarError(thrown)
   const { record } = request
   record.code = error.code
   record.detail = error.detail
   if (error.code === 'internal_error') record.error = thrown
   reply.hijack()
-  writeAnswer(reply.raw, answerTo(error, request.id))
+  send(reply.raw, answerTo(error, request.id))
 }
 
+interface Mounted { upstream: Upstream, guard: Guard, forward: Forward, drain: Drain, upgrades: Upgrades, refuse: Refuse }
+
 /** Mounts one route: the guard first, at the earliest place that can refuse, then the forwarder behind http-proxy. */
-function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrades }: { upstream: Upstream, guard: Guard, forward: Forward, drain: Drain, upgrades: Upgrades }): void {
+function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrades, refuse }: Mounted): void {
   const { route } = upstream
   const pass = (request: FastifyRequest, reply: FastifyReply): void => {
     forward(request, reply, { upstream, decision: request.decision, upgrade: upgrades.of(request.raw) })
+  }
+  /** Straight on from the hook: http-proxy would parse the URL three times first, and Fastify the Content-Type, for nothing. */
+  const settle = (request: FastifyRequest, reply: FastifyReply, decision: Decision): void => {
+    const { record } = request
+    const { refusal, lane, source, credential } = request.decision = decision
+    record.source = source
+    record.credential = credential
+    record.guardMs = performance.now() - record.startedAt
+    if (refusal !== undefined) return refuse(refusal, request, reply)
+    record.lane = lane
+    pass(request, reply)
   }
   app.register((scope, _options, done) => {
     scope.decorateRequest('decision')
@@ -146,19 +172,11 @@ function mount (app: FastifyInstance, { upstream, guard, forward, drain, upgrade
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
       checkTarget(request.url, route)
       if (upgrades.of(raw) !== undefined) checkHandshake(raw)
-      // Straight on from here: http-proxy would parse the URL three times first, and Fastify the Content-Type, for nothing.
-      const settle = (decision: Decision): void => {
-        const { refusal, lane, source, credential } = request.decision = decision
-        Object.assign(record, { source, credential, guardMs: performance.now() - record.startedAt })
-        if (refusal !== undefined) return refuse(refusal, request, reply)
-        record.lane = lane
-        pass(request, reply)
-      }
       const decision = guard({ route, raw: raw.rawHeaders, method: request.method, connection: raw.socket })
-      if (!(decision instanceof Promise)) return settle(decision)
+      if (!(decision instanceof Promise)) return settle(request, reply, decision)
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {
-        if (!reply.raw.destroyed) return settle(drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
+        if (!reply.raw.destroyed) return settle(request, reply, drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
         settled.learn(CLIENT_GONE, []) // if it was to ask again for all, another one may
         reply.hijack()
       }).catch(next).finally(done)

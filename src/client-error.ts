@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -6,6 +5,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { answerTo, serializeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
+import type { Journal } from './journal.ts'
 import type { Pipelines } from './pipeline.ts'
 import type { Refusals } from './refusals.ts'
 
@@ -39,18 +39,19 @@ function answerable (socket: Socket): boolean {
   return socket.writable && current?.headersSent !== true
 }
 
-export interface BareErrors { config: Config, log: Logger, pipelines: Pipelines, refusals: Refusals }
+export interface BareErrors { config: Config, log: Logger, pipelines: Pipelines, journal: Journal, refusals: Refusals, nextId: () => string }
 
 /** Answers what never becomes a request, on the bare socket and in its turn; the connection then ends. */
-export function answerBareErrors (app: FastifyInstance, { config, log, pipelines, refusals }: BareErrors) {
+export function answerBareErrors (app: FastifyInstance, { config, log, pipelines, journal, refusals, nextId }: BareErrors) {
   const turned = new WeakSet<Socket>()
   const answer = (error: SidecarError, socket: Socket): void => {
     if (turned.has(socket)) return // Node's parser says it once more for every packet that follows
     turned.add(socket)
     pipelines.after(socket, () => {
       if (!answerable(socket)) return void socket.destroy()
-      const reqId = randomUUID()
+      const reqId = nextId()
       log.info({ reqId, status: error.status, code: error.code }, error.code)
+      journal.flush() // those before it come before it
       refusals.bare(error, reqId)
       socket.end(serializeAnswer(answerTo(error, reqId)), () => socket.destroy())
     })

@@ -11,8 +11,9 @@ export function pathOf (target: string): string {
 
 /** RFC 9112 section 3.2.2: a server must take the absolute form too; only its path says where to go. */
 export const originForm = (target: string): string => {
+  if (target.startsWith('/')) return target
   const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
-  return rest.startsWith('/') ? rest : target === rest ? target : `/${rest}`
+  return rest.startsWith('/') || target === rest ? rest : `/${rest}`
 }
 
 /**
@@ -35,6 +36,8 @@ export function checkRequest ({ httpVersion, headers, rawHeaders }: IncomingMess
   }
 }
 
+/** What can make a path mean something else than it says: without any of it there is nothing to look for. */
+const suspect = /[\\#%.]/
 const dotSegment = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/
 
 /**
@@ -45,6 +48,7 @@ const dotSegment = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/
 export function checkTarget (target: string, { prefix }: Route): void {
   const path = pathOf(target)
   const beneath = path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
+  if (beneath && !suspect.test(target)) return
   const plain = path.replace(/%2e/gi, '.').replace(/%2f/gi, '/').replace(/%5c/gi, '\\')
   if (!beneath || /[\\#]/.test(target) || dotSegment.test(plain)) {
     throw new SidecarError('invalid_request', { detail: 'its path has dot segments, backslashes, a fragment or an encoded prefix' })

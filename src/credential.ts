@@ -6,6 +6,9 @@ import { valuesOf } from './headers.ts'
 /** Keyed digest of a credential: equal for equal credentials within one process, worth nothing outside it. */
 export type Fingerprint = string & { readonly fingerprint: unique symbol }
 
+/** A verdict is of one token in one field on one route and says nothing about another. */
+export type Key = string & { readonly verdictKey: unique symbol }
+
 /** A header field that can carry a credential, lower-case. */
 export type CredentialField = 'authorization' | 'x-api-key'
 
@@ -15,6 +18,7 @@ export type UnverifiedClaims = Readonly<JWTPayload>
 /** A bearer credential. The token has one door, `reveal()`; everything else shows the fingerprint. */
 export class Credential {
   readonly #secret: string
+  #key: { readonly prefix: string, readonly key: Key } | undefined
   readonly fingerprint: Fingerprint
   /** The fields that carry it: an upstream may take a token in one field and refuse it in another. */
   readonly carrier: string
@@ -26,6 +30,12 @@ export class Credential {
     this.fingerprint = fingerprint
     this.carrier = carrier
     this.claims = unverifiedClaims(secret)
+  }
+
+  /** What verdicts about it on a route are kept under; the last one is remembered, since most tokens know one route. */
+  keyOn (prefix: string): Key {
+    if (this.#key?.prefix !== prefix) this.#key = { prefix, key: `${this.fingerprint} ${this.carrier} ${prefix}` as Key }
+    return this.#key.key
   }
 
   /** The token itself, for validators only; it must not be kept. */

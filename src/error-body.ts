@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
-import { pairsOf } from './headers.ts'
+import { pairsOf, valuesOf } from './headers.ts'
 import type { Ending, ResponseBody } from './response-body.ts'
 
 export interface ErrorBodyOptions {
@@ -60,9 +60,8 @@ export class ErrorBody implements ResponseBody {
     const { response, status, headers, requestId, learn } = this.#options
     learn(undefined)
     const { headers: ours, ...answer } = answerTo(new SidecarError('upstream_incomplete', { detail: String(status), status }), requestId)
-    const names = new Set(ours.map(([name]) => name.toLowerCase()))
-    const theirs = pairsOf(headers).filter(([name]) => kept.test(name) && !names.has(name.toLowerCase()))
-    writeAnswer(response, { ...answer, headers: [...theirs, ...ours] })
+    const theirs = pairsOf(headers).filter(([name]) => kept.test(name) && valuesOf(ours, name.toLowerCase()).length === 0)
+    writeAnswer(response, { ...answer, headers: [...theirs.flat(), ...ours] })
     return 'ours'
   }
 

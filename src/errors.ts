@@ -7,11 +7,11 @@ interface Kind {
   readonly type: string
   /** Error type of RFC 9209 section 2.3 for the Proxy-Status field. */
   readonly proxy: string
-  /** What happened, whose fault it is, what to do next; `%` stands for the detail. */
-  readonly message: string
+  /** What happened, whose fault it is, what to do next: the words before and after the detail, for which `%` stands. */
+  readonly words: readonly string[]
 }
 
-const kind = (status: number, type: string, proxy: string, message: string): Kind => ({ status, type, proxy, message })
+const kind = (status: number, type: string, proxy: string, message: string): Kind => ({ status, type, proxy, words: message.split('%') })
 const token = (message: string): Kind => kind(401, 'authentication_error', 'http_request_denied', message)
 const request = (status: number, message: string): Kind =>
   kind(status, 'invalid_request_error', 'http_request_error', message)
@@ -50,7 +50,7 @@ const kinds = {
 } as const satisfies Record<string, Kind>
 
 /** A code's words, `detail` in their place. */
-export const describe = (code: Code, detail: string): string => kinds[code].message.replace('%', () => detail)
+export const describe = (code: Code, detail: string): string => kinds[code].words.join(detail)
 
 /** The closed set of codes in our answers. */
 export type Code = keyof typeof kinds
@@ -66,6 +66,9 @@ export interface SidecarErrorOptions {
   cause?: unknown
 }
 
+/** What all answers to one error have in common: their body up to the request's id, and those fields that are the error's own. */
+export interface Wording { readonly body: string, readonly fields: readonly string[] }
+
 /** The only error that becomes an answer; anything else is an `internal_error`. */
 export class SidecarError extends Error {
   override readonly name = 'SidecarError'
@@ -79,13 +82,15 @@ export class SidecarError extends Error {
   readonly retryAfter: number | undefined
   /** Whether the same request can only get the same answer: the SDKs are told not to repeat it. */
   readonly final: boolean
+  /** Kept by the error handler, since a refusal is used for many requests. */
+  wording: Wording | undefined = undefined
 
   constructor (code: Code, { detail = '', retryAfter, status, cause }: SidecarErrorOptions = {}) {
     const { status: own, type, proxy } = kinds[code]
     // It says where the client stands, not where the code does; a stack is most of what a refusal would cost.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    super(describe(code, detail), { cause })
+    super(describe(code, detail), cause === undefined ? undefined : { cause })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail

@@ -2,16 +2,15 @@ import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ErrorBody } from './error-body.ts'
-import { pathOf } from './conformance.ts'
 import { answerTo, writeAnswer } from './error-handler.ts'
 import { SidecarError } from './errors.ts'
 import { explain } from './failure.ts'
 import type { Decision } from './guard.ts'
 import { decodeRaw, endToEnd, valuesOf } from './headers.ts'
 import type { Config } from './config.ts'
+import type { Running } from './drain.ts'
 import type { RequestRecord } from './record.ts'
-import { EventStreamBody, NoBody, PlainBody, type Ending, type ResponseBody } from './response-body.ts'
-import { protocolOf } from './sse.ts'
+import { bodyFor, type Ending, type ResponseBody } from './response-body.ts'
 import type { UpgradedSocket } from './tunnel.ts'
 import type { Upload } from './upload.ts'
 import type { Connection, Lane, LaneDispatch } from './upstream.ts'
@@ -21,13 +20,12 @@ export interface ExchangeOptions {
   lane: Lane
   decision: Decision
   record: RequestRecord
-  requestId: string
   response: ServerResponse
   upload: Upload | undefined
   /** Takes the upstream's socket over once it has answered an upgrade with 101. */
-  onUpgrade?: (headers: readonly string[], socket: UpgradedSocket) => void
-  /** What goes upstream, without the body. */
-  head: Omit<LaneDispatch, 'body' | 'onConnection'>
+  onUpgrade: ((headers: readonly string[], socket: UpgradedSocket) => void) | undefined
+  /** What goes upstream; its body is that of the upload. */
+  head: LaneDispatch
   /** Called once, when nothing of the exchange is left. */
   onEnd: () => void
 }
@@ -35,50 +33,56 @@ export interface ExchangeOptions {
 /** Interim answers to one request; more are no information but a flood, whose bytes nothing else bounds. */
 const INTERIM = 100
 
+const unconnected: Connection = { served: 0, broken: false }
 const printable = /^[\t\x20-\x7e\x80-\xff]*$/
-const eventStream = /^text\/event-stream\s*(?:;|$)/i
+
+const ignore = (): void => {}
 
 /**
  * One request at the upstream and its answer on the way back. The client's side sees a whole answer or an explained
- * failure, whatever happens here; the two sockets never share their fate.
+ * failure, whatever happens here; the two sockets never share their fate. It has undici's raw handler interface: the
+ * other one makes an object of headers that nobody reads, a twentieth of a request.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler, Running {
   readonly #options: ExchangeOptions
-  #controller: Dispatcher.DispatchController | undefined
-  #connection: Connection = { served: 0, broken: false }
+  #abort: ((reason: Error) => void) | undefined
+  /** The one that the lane chose. */
+  connection: Connection = unconnected
+  /** Lets undici go on after `onData` held it up. */
+  #resume = ignore
   #body: ResponseBody | undefined
   #stop: SidecarError | undefined
   #answered = false
   #replayed = false
   #interim = 0
   #done = false
-  readonly #closed = (): void => { if (!this.#options.response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }
 
   constructor (options: ExchangeOptions) {
     this.#options = options
     const { response } = options
-    response.on('close', this.#closed)
-    response.on('error', () => {}) // its `close` says all that matters
+    response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
+    response.on('error', ignore) // its `close` says all that matters
   }
 
   /** Sends the request; called again for the one replay. */
   send (): void {
     const { lane, head, upload } = this.#options
-    lane.dispatch({ ...head, body: upload?.open() ?? null, onConnection: connection => { this.#connection = connection } }, this)
+    if (upload !== undefined) head.body = upload.open()
+    lane.dispatch(head, this)
   }
 
   /** Ends the upstream's side with our own reason; the client is told it if it is still there. */
-  stop (reason: SidecarError): void {
+  stop (reason = new SidecarError('draining')): void {
     if (this.#done) return
     this.#stop ??= reason
-    // Without a controller the upstream is still being connected, which nothing waits for any longer.
-    if (this.#controller === undefined) this.onResponseError(null, reason)
-    else this.#controller.abort(reason)
+    // Before it is on a connection, the upstream is still being connected, which nothing waits for any longer.
+    if (this.#abort === undefined) this.#fail(reason)
+    else this.#abort(reason)
   }
 
-  onRequestStart (controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#stop !== undefined) controller.abort(this.#stop)
+  onConnect (abort: (reason: Error) => void): void {
+    this.#abort = abort
+    if (this.#stop !== undefined) abort(this.#stop)
   }
 
   /** undici: the first byte of an answer came. */
@@ -87,62 +91,62 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#options.lane.answered()
   }
 
-  onResponseStart (controller: Dispatcher.DispatchController, status: number, parsed: Record<string, string | string[] | undefined>, reason = ''): void {
+  onHeaders (status: number, raw: readonly Buffer[], resume: () => void, reason: string): boolean {
     const { response, record, upload, decision } = this.#options
-    if (status < 200) return this.#inform(controller, status, parsed['link'])
+    if (status < 200) return this.#inform(status, decodeRaw(raw))
+    this.#resume = resume
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
-    const headers = endToEnd(decodeRaw(controller.rawHeaders as Buffer[]))
+    const headers = endToEnd(decodeRaw(raw))
     const message = printable.test(reason) ? reason : ''
-    this.#body = this.#bodyFor(controller, status, message, headers)
-    if (this.#body !== undefined) return
+    this.#body = this.#bodyFor(status, message, headers)
+    if (this.#body !== undefined) return true
     decision.learn(status, headers)
-    const head = { status, message, headers }
-    this.#body = response.req.method === 'HEAD' || status === 204 || status === 304
-      ? new NoBody(response, head)
-      : explainable(headers) ? new EventStreamBody(response, head, protocolOf(pathOf(this.#options.head.path))) : new PlainBody(response, head)
+    this.#body = bodyFor(response, { status, message, headers }, this.#options.head.path)
+    return true
   }
 
-  onRequestUpgrade (controller: Dispatcher.DispatchController, status: number, _parsed: unknown, socket: Duplex): void {
-    const { record, response, decision, onEnd, onUpgrade } = this.#options
-    const headers = decodeRaw(controller.rawHeaders as Buffer[])
+  onUpgrade (status: number, raw: readonly (Buffer | string)[] | null, socket: Duplex): void {
+    const { record, decision, onEnd, onUpgrade } = this.#options
+    const headers = decodeRaw(raw as Buffer[])
     record.upstreamMs = performance.now() - record.startedAt
     if (valuesOf(headers, 'upgrade').join().toLowerCase() !== 'websocket') { // RFC 6455 section 4.1: our 101 would say what the upstream's did not
       socket.destroy()
-      return this.onResponseError(controller, new SidecarError('upstream_protocol', { detail: 'it switched to another protocol' }))
+      return this.#fail(new SidecarError('upstream_protocol', { detail: 'it switched to another protocol' }))
     }
     decision.learn(status, headers)
     this.#done = true
-    response.off('close', this.#closed) // it lasts as long as the tunnel, which does not need all this
     onEnd()
     onUpgrade?.(headers, socket as UpgradedSocket)
   }
 
-  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#body?.data(chunk) !== false) return
-    controller.pause()
-    this.#options.response.once('drain', () => { controller.resume() })
+  onData (chunk: Buffer): boolean {
+    if (this.#body?.data(chunk) !== false) return true
+    this.#options.response.once('drain', this.#resume)
+    return false
   }
 
-  onResponseEnd (controller: Dispatcher.DispatchController): void {
-    if (this.#connection.broken) return this.onResponseError(controller, new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
-    this.#connection.served++
-    this.#finish((this.#body as ResponseBody).end(endToEnd(decodeRaw(controller.rawTrailers as Buffer[]))))
+  onComplete (raw: readonly (Buffer | string)[] | null): void {
+    if (this.connection.broken) return this.#fail(new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
+    this.connection.served++
+    this.#finish((this.#body as ResponseBody).end(endToEnd(decodeRaw(raw as Buffer[]))))
   }
 
-  onResponseError (_controller: Dispatcher.DispatchController | null, thrown: Error): void {
-    const { response, record, requestId, decision } = this.#options
+  onError (thrown: Error): void { this.#fail(thrown) }
+
+  #fail (thrown: Error): void {
+    const { response, record, decision } = this.#options
     if (this.#done) return
     if (this.#stop === undefined && this.#mayReplay()) {
       this.#replayed = true
       return this.send()
     }
     const error = thrown instanceof SidecarError ? thrown : explain(thrown)
-    record.error = thrown
     if (response.destroyed) {
       decision.learn(error.status, []) // nobody waits for what this request might have taught
       return this.#finish('client_gone')
     }
+    record.error = thrown
     if (this.#body !== undefined) {
       const ending = this.#body.fail(error)
       if (ending === 'ours') record.code = 'upstream_incomplete'
@@ -152,34 +156,37 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
     record.detail = error.detail
-    writeAnswer(response, answerTo(error, requestId))
+    writeAnswer(response, answerTo(error, record.id))
     this.#finish('ours')
   }
 
   /** RFC 9110 section 9.2.2: only where the upstream can not have begun to answer, so only on a stale, reused socket. */
   #mayReplay (): boolean {
     const { upload } = this.#options
-    return !this.#replayed && !this.#answered && this.#connection.served > 0 && upload?.replayable !== false
+    return !this.#replayed && !this.#answered && this.connection.served > 0 && upload?.replayable !== false
   }
 
   /** Holds back error answers, except those whose declared length is too large to hold. */
-  #bodyFor (controller: Dispatcher.DispatchController, status: number, message: string, headers: string[]): ErrorBody | undefined {
-    const { response, requestId, decision, config: { limits, times } } = this.#options
+  #bodyFor (status: number, message: string, headers: string[]): ErrorBody | undefined {
+    if (status < 400) return undefined
+    const { response, record, decision, config: { limits, times } } = this.#options
     const [declared = '0'] = valuesOf(headers, 'content-length')
-    if (status < 400 || response.req.method === 'HEAD' || Number(declared) > limits.errorBodyBytes) return undefined
+    if (response.req.method === 'HEAD' || Number(declared) > limits.errorBodyBytes) return undefined
     return new ErrorBody({
-      response, status, message, headers, requestId, limit: limits.errorBodyBytes, patience: times.errorBody,
+      response, status, message, headers, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody,
       learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : [],
-      abort: error => { controller.abort(error) }
+      abort: error => { this.#abort?.(error) }
     })
   }
 
   /** Interim answers (RFC 9110 section 15.2): Node can send these two. */
-  #inform (controller: Dispatcher.DispatchController, status: number, link: string | string[] | undefined): void {
+  #inform (status: number, headers: readonly string[]): true {
     const { response } = this.#options
-    if (++this.#interim > INTERIM) controller.abort(new SidecarError('upstream_protocol', { detail: 'its interim answers do not end' }))
-    else if (status === 103 && link !== undefined) response.writeEarlyHints({ link })
+    const link = valuesOf(headers, 'link')
+    if (++this.#interim > INTERIM) this.#abort?.(new SidecarError('upstream_protocol', { detail: 'its interim answers do not end' }))
+    else if (status === 103 && link.length > 0) response.writeEarlyHints({ link })
     else if (status === 102) response.writeProcessing()
+    return true
   }
 
   #finish (ending: Ending): void {
@@ -190,9 +197,3 @@ export class Exchange implements Dispatcher.DispatchHandler {
     onEnd()
   }
 }
-
-/** An event of ours can follow in this stream: it is not compressed and has no declared length. */
-const explainable = (headers: readonly string[]): boolean =>
-  eventStream.test(valuesOf(headers, 'content-type')[0] ?? '') &&
-  valuesOf(headers, 'content-length').length === 0 &&
-  /^(?:identity)?$/i.test(valuesOf(headers, 'content-encoding').join())

@@ -39,6 +39,7 @@ export interface Judged {
  * @throws SidecarError `lane_full`; every later failure becomes an answer
  */
 export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
+  const uploadLimits = { ...config.limits, idle: config.times.idleUpload }
   return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade }: Judged): void {
     if (upgrade !== undefined) tunnels.admit()
     const { raw, record } = request
@@ -46,33 +47,37 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const via = loop.via(upstream.origin)
     const kept = endToEnd(raw.rawHeaders)
     const headers = record.trace?.outgoing(kept) ?? kept
+    if (via !== undefined) headers.push('Via', via)
     const leave = lane.enter()
     reply.hijack()
     // Only now: a client with a refused token never sends its body (RFC 9110 section 10.1.1).
     if (raw.headers.expect !== undefined) reply.raw.writeContinue()
     const exchange = new Exchange({
       config, lane, decision, record,
-      requestId: request.id,
       response: reply.raw,
       upload: hasBody(raw)
-        ? new Upload(raw, { ...config.limits, idle: config.times.idleUpload }, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
+        ? new Upload(raw, uploadLimits, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
         : undefined,
       head: {
         origin: upstream.origin,
         path: upstream.pathFor(request.url),
         method: request.method,
-        headers: via === undefined ? headers : [...headers, 'Via', via],
-        ...(upgrade === undefined ? { headersTimeout: headersTimeout(raw, config) } : { headersTimeout: config.times.handshake, upgrade: 'websocket' })
+        headers,
+        headersTimeout: upgrade === undefined ? headersTimeout(raw, config) : config.times.handshake,
+        upgrade: upgrade === undefined ? null : 'websocket',
+        body: null,
+        blocking: false, // nothing is pipelined that could wait for this one
+        onConnection: connection => { exchange.connection = connection }
       },
-      ...(upgrade === undefined ? undefined : {
-        onUpgrade: (headers, socket) => {
-          upgrade.socket.off('end', left)
-          tunnels.join({ upgrade, response: reply.raw, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' })
-        }
-      }),
+      onUpgrade: upgrade === undefined
+        ? undefined
+        : (headers, socket) => {
+            upgrade.socket.off('end', left)
+            tunnels.join({ upgrade, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' })
+          },
       onEnd: () => { leave(); done() }
     })
-    const done = drain.track({ stop: () => { exchange.stop(new SidecarError('draining')) } })
+    const done = drain.track(exchange)
     const left = (): void => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }
     upgrade?.socket.once('end', left)
     exchange.send()

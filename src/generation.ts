@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import { createAccessLog } from './access-log.ts'
 import { createCredentialReader, type CredentialReader } from './credential.ts'
 import type { Config } from './config.ts'
+import { Journal } from './journal.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { version } from './package-files.ts'
@@ -20,6 +23,8 @@ export interface Legacy {
   readonly metrics: Metrics
   readonly pipelines: Pipelines
   readonly refusals: Refusals
+  /** Where finished requests are entered. */
+  readonly journal: Journal
   /** This program's. */
   readonly version: string
   /** When it began, ms since 1970. */
@@ -38,14 +43,22 @@ export interface Generation {
 }
 
 /** What the first generation begins with. */
-export function foundLegacy ({ limits }: Config, clock: Clock): Legacy {
+export function foundLegacy ({ limits }: Config, clock: Clock, log: Logger): Legacy {
   const own = version()
+  const logRequest = createAccessLog(log)
+  const metrics = createMetrics({ entries: limits.verdicts, clock, version: own })
+  const refusals = new Refusals(REFUSALS, clock)
   return {
     read: createCredentialReader(),
     loop: createLoop(),
-    metrics: createMetrics({ entries: limits.verdicts, clock, version: own }),
+    metrics,
     pipelines: trackPipelines(),
-    refusals: new Refusals(REFUSALS, clock),
+    refusals,
+    journal: new Journal(record => {
+      logRequest(record)
+      metrics.finished(record)
+      refusals.finished(record)
+    }),
     version: own,
     since: clock.wall()
   }

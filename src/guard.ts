@@ -1,20 +1,21 @@
+import { LRUCache } from 'lru-cache'
 import type { Credential, Presented } from './credential.ts'
 import { SidecarError } from './errors.ts'
 import { valuesOf } from './headers.ts'
 import type { Prober } from './prober.ts'
 import { testimonyOf } from './rejection.ts'
 import type { Ticket, VerdictCache } from './verdict-cache.ts'
-import type { Inactive, Presentation, Source, Testimony, Validator, Verdict, VerdictObserver } from './verdict.ts'
+import type { Inactive, Presentation, Reason, Source, Testimony, Validator, Verdict, VerdictObserver } from './verdict.ts'
 import type { LaneName } from './upstream.ts'
 
 /** What the guard decided about one request. */
 export interface Decision {
   /** Set where the request must not go upstream: the answer to it. */
-  readonly refusal?: SidecarError
+  readonly refusal: SidecarError | undefined
   /** Who refused, or who called the token good. */
-  readonly source?: Source
+  readonly source: Source | undefined
   readonly lane: LaneName
-  readonly credential?: Credential
+  readonly credential: Credential | undefined
   /**
    * Reports the final answer of the upstream to this request; a body that did not arrive whole is undefined.
    * @returns whether it says for certain that the token is dead
@@ -45,6 +46,9 @@ function inContext (testimony: Testimony, { raw, method }: Presentation): Testim
   return testimony.kind === 'ambiguous' ? { kind: 'ambiguous', handshake: valuesOf(raw, 'upgrade').length > 0 } : testimony
 }
 
+/** Refusals in different words that are kept. */
+const REFUSALS = 500
+
 const ignore = (): boolean => false
 
 /**
@@ -52,10 +56,22 @@ const ignore = (): boolean => false
  * not tell, it forwards.
  */
 export function createGuard ({ read, cache, local, remote, prober, observer }: GuardOptions) {
+  /** The same words for the same reason: a bad token seldom comes once. */
+  const refusals = new LRUCache<string, SidecarError>({ max: REFUSALS })
+  const refusalFor = (reason: Reason, detail: string): SidecarError => {
+    const key = `${reason} ${detail}`
+    const known = refusals.get(key)
+    if (known !== undefined) return known
+    const refusal = new SidecarError(reason, { detail })
+    refusals.set(key, refusal)
+    return refusal
+  }
+
   const pass = ({ credential, ticket, presentation }: Case, verdict: Verdict | undefined): Decision => ({
-    credential,
+    refusal: undefined,
+    source: verdict?.source,
     lane: verdict === undefined ? 'unverified' : 'verified',
-    ...(verdict === undefined ? undefined : { source: verdict.source }),
+    credential,
     learn: (status, headers, body) => {
       const testimony = testimonyOf('upstream', status, headers, body)
       const { kind } = testimony
@@ -69,10 +85,10 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
     // A wrong route is the request's mistake; the token may be good on it with other fields.
     if (ticket !== undefined && reason !== 'wrong_route') observer?.refused(ticket)
     return {
-      refusal: new SidecarError(reason, { detail }),
+      refusal: refusalFor(reason, detail),
       source,
       lane: 'unverified',
-      ...(credential === undefined ? undefined : { credential }),
+      credential,
       learn: ignore
     }
   }
@@ -103,9 +119,9 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
       case 'malformed':
         return refuse({ state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: presented.detail })
       case 'conflicting':
-        return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', learn: ignore }
+        return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', credential: undefined, learn: ignore }
       case 'unjudged':
-        return { lane: 'unverified', learn: ignore }
+        return { refusal: undefined, source: undefined, lane: 'unverified', credential: undefined, learn: ignore }
       case 'credential':
     }
     const { credential } = presented

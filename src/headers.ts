@@ -6,6 +6,12 @@ const hopByHop: ReadonlySet<string> = new Set([
   'te', 'trailer', 'transfer-encoding', 'upgrade'
 ])
 
+/** Request-only fields that end here as well: the upstream has its own host; `expect` is answered by us (RFC 9110 section 10.1.1). */
+const ended: ReadonlySet<string> = new Set([...hopByHop, 'host', 'expect'])
+
+/** Whether a name of so many characters can be one of those: few are, and lower-casing the others would be for nothing. */
+const endedLengths: readonly boolean[] = Array.from({ length: 20 }, (_, length) => [...ended].some(name => name.length === length))
+
 // `Connection: authorization` would strip what the guard has judged, and the upstream's 401 would then be our doing.
 const neverNamed: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'chatgpt-account-id', 'content-length', 'host'])
 
@@ -38,22 +44,33 @@ export function valuesOf (raw: readonly string[], name: string): string[] {
   return values
 }
 
-/**
- * The end-to-end fields of a raw header list, case, order and duplicates kept. Request-only fields that end
- * here as well are `host` (the upstream has its own) and `expect` (answered by us, RFC 9110 section 10.1.1).
- */
+/** The end-to-end fields of a raw header list, case, order and duplicates kept. */
 export function endToEnd (raw: readonly string[]): string[] {
   let named: Set<string> | undefined
-  for (const value of valuesOf(raw, 'connection')) named = connectionOptions(value, named)
   const kept: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string
-    const field = name.toLowerCase()
-    if (hopByHop.has(field) || field === 'host' || field === 'expect' || named?.has(field) === true) continue
-    kept.push(name, raw[i + 1] as string)
+    const value = raw[i + 1] as string
+    if (endedLengths[name.length] === true) {
+      const field = name.toLowerCase()
+      if (field === 'connection') named = connectionOptions(value, named)
+      if (ended.has(field)) continue
+    }
+    kept.push(name, value)
   }
-  return kept
+  return named === undefined ? kept : pairsOf(kept).filter(([name]) => !named.has(name.toLowerCase())).flat()
 }
 
 /** A raw header list as bytes, which is what undici gives, as latin1 strings. */
-export const decodeRaw = (raw: readonly Buffer[]): string[] => raw.map(bytes => bytes.toString('latin1'))
+export function decodeRaw (raw: readonly Buffer[]): string[] {
+  const [first] = raw
+  const last = raw.at(-1)
+  if (first === undefined || last === undefined) return []
+  const { buffer, byteOffset: start } = first
+  const end = last.byteOffset + last.length
+  // Pieces of one packet, as nearly always, are cut from its text: to decode each by itself costs more than all else here.
+  const whole = raw.every(piece => piece.buffer === buffer && piece.byteOffset >= start && piece.byteOffset + piece.length <= end)
+  if (!whole) return raw.map(piece => piece.toString('latin1'))
+  const text = Buffer.from(buffer, start, end - start).toString('latin1')
+  return raw.map(piece => text.slice(piece.byteOffset - start, piece.byteOffset - start + piece.length))
+}

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Config } from './config.ts'
 import type { Drain } from './drain.ts'
+import type { Journal } from './journal.ts'
 import { SidecarError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { mountStatus, type StatusPaths } from './status-paths.ts'
@@ -21,12 +22,16 @@ function admit ({ headers: { host = '', origin } }: FastifyRequest, allowedHosts
   if (origin !== undefined && origin !== `http://${host}`) throw new SidecarError('forbidden_origin')
 }
 
-export interface Health extends StatusPaths { config: Config, drain: Drain, metrics: Metrics }
+export interface Health extends StatusPaths { config: Config, drain: Drain, journal: Journal, metrics: Metrics }
 
 /** Paths of our own: is it alive, does it take requests, what has it done, what runs here. */
-export function registerHealth (app: FastifyInstance, { config, drain, metrics, ...paths }: Health): void {
+export function registerHealth (app: FastifyInstance, { config, drain, journal, metrics, ...paths }: Health): void {
   app.register((scope, _options, done) => {
-    scope.addHook('onRequest', (request, _reply, next) => { admit(request, config.allowedHosts); next() })
+    scope.addHook('onRequest', (request, _reply, next) => {
+      admit(request, config.allowedHosts)
+      journal.flush() // what is told here holds for every request before this one
+      next()
+    })
     for (const path of ['/livez', '/healthz']) scope.get(path, () => ({ status: 'alive' })) // /healthz: what container tools ask for unless told
     scope.get('/readyz', () => {
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })

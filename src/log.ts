@@ -25,52 +25,47 @@ export function safeError (thrown: unknown): object {
   return { type: thrown.name, code, at: frames.slice(0, 4), cause: thrown.cause === undefined ? undefined : safeError(thrown.cause) }
 }
 
-/** ms in which lines wait for others, once one has left: each write of its own wakes a thread and costs as much as the line itself. */
-const TOGETHER = 50
-/** Bytes of lines that do not wait. */
-const ENOUGH = 32_768
-
-/** Standard output, without ever holding up the program for a reader that does not read. */
+/**
+ * Standard output, without ever holding up the program for a reader that does not read. Lines that are written in a row
+ * go on as one text: pino's stream would measure all that waits anew for each of them.
+ */
 function standardOutput (): DestinationStream {
-  const out = pino.destination({ fd: 1, sync: false, minLength: ENOUGH, maxWrite: 2 * ENOUGH })
-  let gathering = false
-  let waiting = false
+  const out = pino.destination({ fd: 1, sync: false })
+  let lines = ''
   const leave = (): void => {
-    out.flush()
-    waiting = false
-    gathering = true
-    setTimeout(() => { gathering = false; if (waiting) leave() }, TOGETHER).unref()
+    const text = lines
+    lines = ''
+    out.write(text)
   }
   return {
     write: line => {
-      out.write(line)
-      if (gathering) waiting = true
-      else leave()
+      if (lines === '') process.nextTick(leave)
+      lines += line
     }
   }
 }
 
-/** pino's `time` in ISO 8601; only its milliseconds are made anew for each line. */
-function isoTime (): () => string {
+/** Makes times in ISO 8601 of ms since 1970; only the milliseconds are made anew for each. */
+export function isoTime (): (ms: number) => string {
   let second = NaN
   let text = ''
-  return () => {
-    const now = Date.now()
-    if (Math.floor(now / 1000) !== second) {
-      second = Math.floor(now / 1000)
-      text = `,"time":"${new Date(now).toISOString().slice(0, 20)}`
+  return ms => {
+    if (Math.floor(ms / 1000) !== second) {
+      second = Math.floor(ms / 1000)
+      text = new Date(ms).toISOString().slice(0, 20)
     }
-    return `${text}${String(now % 1000).padStart(3, '0')}Z"`
+    return `${text}${String(ms % 1000).padStart(3, '0')}Z`
   }
 }
 
 /** The program's logger. It has no serializer for requests, so that none can leak through it. */
 export function createLog ({ level, destination, human = false }: LogOptions): Logger {
   const to = destination ?? standardOutput()
+  const timeOf = isoTime()
   return pino({
     level,
     base: null,
-    timestamp: isoTime(),
+    timestamp: () => `,"time":"${timeOf(Date.now())}"`,
     // Without words of its own a line would take those of its error.
     hooks: {
       logMethod ([first, ...words], method) {

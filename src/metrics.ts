@@ -1,4 +1,4 @@
-import { Gauge, Histogram, Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
 import { createLatencyMetrics } from './latency-metrics.ts'
 import { createProcessMetrics } from './process-metrics.ts'
 import type { RequestRecord } from './record.ts'
@@ -31,11 +31,6 @@ export function createMetrics ({ entries, clock, version }: { entries: number, c
     help: 'Finished requests by route, status, our own code, source of the verdict, lane and ending.',
     labelNames: ['route', 'status', 'code', 'source', 'lane', 'ending']
   })
-  const duration = new Histogram({
-    name: 'codex_sidecar_request_duration_seconds', registers,
-    help: 'Time from a request to the end of its answer.',
-    labelNames: ['route'], buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60, 300]
-  })
   const latency = createLatencyMetrics(registry)
   createUpstreamMetrics(registry, () => [...observed].flatMap(({ upstreams }) => upstreams))
   createProcessMetrics(registry, version)
@@ -63,11 +58,10 @@ export function createMetrics ({ entries, clock, version }: { entries: number, c
       return counts
     },
     /** Counts a finished request, whose ending is known. */
-    finished (record: RequestRecord, status: number): void {
-      const { route = 'none', code, source, lane, ending, startedAt } = record
-      requests.count(route, String(status), code ?? '', source ?? '', lane ?? '', ending as string)
-      duration.observe({ route }, (performance.now() - startedAt) / 1000)
-      latency.finished(route, record)
+    finished (record: RequestRecord): void {
+      const { route = 'none', status, code = '', source = '', lane = '', ending } = record
+      requests.count(route, String(status), code, source, lane, ending as string)
+      latency.finished(record)
     }
   }
 }

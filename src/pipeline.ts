@@ -18,15 +18,18 @@ export function trackPipelines () {
     return responses
   }
   return {
-    /** Takes note of the requests that a server is given. */
+    /** Takes note of the requests that a server is given; each is to be ended. */
     watch (server: Server): void {
       for (const event of ['request', 'checkContinue', 'checkExpectation']) {
-        server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => {
-          const responses = open.get(socket) ?? begin(socket)
-          responses.push(response)
-          response.once('close', () => { responses.splice(responses.indexOf(response), 1) })
-        })
+        server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => { (open.get(socket) ?? begin(socket)).push(response) })
       }
+    },
+
+    /** An answer is over: finished, or its client is gone. That to an upgrade is none of these. */
+    ended (response: ServerResponse): void {
+      const responses = open.get(response.req.socket) ?? []
+      const at = responses.indexOf(response)
+      if (at >= 0) responses.splice(at, 1)
     },
 
     /**

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import type { Credential } from './credential.ts'
+import type { Credential, Key } from './credential.ts'
 import type { Config } from './config.ts'
 import type { Upstream } from './upstream.ts'
 import { probe } from './validators/probe.ts'
 import type { Ticket, VerdictCache } from './verdict-cache.ts'
-import type { Clock, Key, Presentation, Verdict, VerdictObserver } from './verdict.ts'
+import type { Clock, Presentation, Verdict, VerdictObserver } from './verdict.ts'
 
 /** ms between two questions about one token, at least and at most. */
 const GAP = { from: 15_000, to: 18_000 }

@@ -8,35 +8,51 @@ import type { Source } from './verdict.ts'
 export interface RequestTrace {
   /** A raw header list in which the span is the parent of what the upstream does (W3C Trace Context section 3.3). */
   readonly outgoing: (raw: readonly string[]) => string[]
-  /** @param status of the answer, as the client got it */
-  readonly end: (record: RequestRecord, status: number) => void
+  /** The request is over. */
+  readonly end: (record: RequestRecord) => void
 }
 
-/** What is known about one request when it ends: the stuff of its log line and its metrics. */
-export interface RequestRecord {
+/**
+ * What is known about one request: the stuff of its log line, its metrics and its span. Every field is there from the
+ * start, so that all records have one shape.
+ */
+export class RequestRecord {
+  readonly id: string
+  readonly method: string
+  /** Request target, its query included. */
+  readonly target: string
   /** performance.now() when the request was there. */
-  readonly startedAt: number
+  readonly startedAt = performance.now()
+  /** When it was over: ms since 1970, and ms since its start. */
+  endedAt = 0
+  ms = 0
   /** Prefix of its route. */
-  route?: string
-  lane?: LaneName
-  credential?: Credential
-  /** Status where the response object does not know it: 101. */
-  status?: number
+  route: string | undefined = undefined
+  lane: LaneName | undefined = undefined
+  credential: Credential | undefined = undefined
+  /** Status that the client got; set early where the response object does not know it: 101. */
+  status: number | undefined = undefined
   /** Code of our own answer. */
-  code?: Code
+  code: Code | undefined = undefined
   /** What fills that code's words. */
-  detail?: string
+  detail: string | undefined = undefined
   /** Who gave the verdict that decided. */
-  source?: Source
+  source: Source | undefined = undefined
   /** ms until the guard had decided. */
-  guardMs?: number
+  guardMs: number | undefined = undefined
   /** ms until the upstream's response headers. */
-  upstreamMs?: number
-  ending?: Ending
+  upstreamMs: number | undefined = undefined
+  ending: Ending | undefined = undefined
   /** Present where traces are collected. */
-  trace?: RequestTrace
+  trace: RequestTrace | undefined = undefined
   /** What went wrong, for the log only. */
-  error?: unknown
+  error: unknown = undefined
+
+  constructor (id: string, method: string, target: string) {
+    this.id = id
+    this.method = method
+    this.target = target
+  }
 }
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
-import type { FastifyRequest } from 'fastify'
 import { pathOf } from './conformance.ts'
 import type { Code, SidecarError } from './errors.ts'
+import type { RequestRecord } from './record.ts'
 import type { Clock } from './verdict.ts'
 
 /** Characters of a path that are kept: it may be as long as all headers. */
@@ -39,9 +39,9 @@ export class Refusals implements Iterable<Refusal> {
   }
 
   /** A request is over; it counts if the answer was ours. */
-  finished ({ id, method, url, record: { code, detail = '', route, credential } }: FastifyRequest, status: number): void {
+  finished ({ id, method, target, endedAt, status, code, detail = '', route, credential }: RequestRecord): void {
     if (code === undefined) return
-    this.#add({ at: this.#clock.wall(), status, code, detail, requestId: id, method, path: pathOf(url).slice(0, PATH), route, token: credential?.toString() })
+    this.#add({ at: endedAt, status: status as number, code, detail, requestId: id, method, path: pathOf(target).slice(0, PATH), route, token: credential?.toString() })
   }
 
   /** What never became a request was answered. */

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
+import { pathOf } from './conformance.ts'
 import type { SidecarError } from './errors.ts'
 import { pairsOf, valuesOf } from './headers.ts'
-import { EventStream, failureEvent, type StreamProtocol } from './sse.ts'
+import { EventStream, failureEvent, protocolOf, type StreamProtocol } from './sse.ts'
 
 /** How an answer ended for the client. */
 export type Ending =
@@ -26,7 +27,7 @@ export interface ResponseBody {
 }
 
 /** Head of an answer, its fields end-to-end and as the upstream wrote them. */
-export interface Head { readonly status: number, readonly message: string, readonly headers: readonly string[] }
+export interface Head { readonly status: number, readonly message: string, readonly headers: string[] }
 
 /** Bytes of a body that goes out in one string with its head: Node writes one string several times faster than pieces. */
 const SMALL = 16_384
@@ -43,14 +44,16 @@ export class PlainBody implements ResponseBody {
     this.#response = response
     this.#head = head
     // The head does not wait for a body that is late; what came with it shares its packet.
-    process.nextTick(() => {
-      try {
-        this.#begin()
-        if (!response.writableEnded) response.flushHeaders()
-      } catch {
-        this.fail() // a field that undici took and Node does not: nobody else would catch it here
-      }
-    })
+    process.nextTick(PlainBody.#sendHead, this)
+  }
+
+  static readonly #sendHead = (body: PlainBody): void => {
+    try {
+      body.#begin()
+      if (!body.#response.writableEnded) body.#response.flushHeaders()
+    } catch {
+      body.fail() // a field that undici took and Node does not: nobody else would catch it here
+    }
   }
 
   data (chunk: Buffer): boolean {
@@ -81,8 +84,8 @@ export class PlainBody implements ResponseBody {
   #whole (body: Buffer): Ending {
     this.#begun = true
     const { status, message, headers } = this.#head
-    const measured = valuesOf(headers, 'content-length').length > 0
-    this.#response.writeHead(status, message, measured ? [...headers] : [...headers, 'Content-Length', String(body.length)])
+    if (valuesOf(headers, 'content-length').length === 0) headers.push('Content-Length', String(body.length))
+    this.#response.writeHead(status, message, headers)
     if (body.length <= SMALL) this.#response.end(body.toString('latin1'), 'latin1')
     else this.#response.end(body)
     return 'whole'
@@ -92,7 +95,7 @@ export class PlainBody implements ResponseBody {
     if (this.#begun) return
     this.#begun = true
     const { status, message, headers } = this.#head
-    this.#response.writeHead(status, message, [...headers])
+    this.#response.writeHead(status, message, headers)
     if (this.#first !== undefined) this.#response.write(this.#first)
     this.#first = undefined
   }
@@ -101,7 +104,7 @@ export class PlainBody implements ResponseBody {
 /** HEAD, 204, 304: whatever the upstream does after the head changes nothing, and undici gives no data. */
 export class NoBody implements ResponseBody {
   constructor (response: ServerResponse, { status, message, headers }: Head) {
-    response.writeHead(status, message, [...headers])
+    response.writeHead(status, message, headers)
     response.end()
   }
 
@@ -146,4 +149,18 @@ export class EventStreamBody implements ResponseBody {
     this.#plain.end([])
     return 'explained'
   }
+}
+
+const eventStream = /^text\/event-stream\s*(?:;|$)/i
+
+/** An event of ours can follow in this stream: it is not compressed and has no declared length. */
+const explainable = (headers: readonly string[]): boolean =>
+  eventStream.test(valuesOf(headers, 'content-type')[0] ?? '') &&
+  valuesOf(headers, 'content-length').length === 0 &&
+  /^(?:identity)?$/i.test(valuesOf(headers, 'content-encoding').join())
+
+/** Begins an answer to the client: as a stream that can explain itself where it is one. `path` is that of the request. */
+export function bodyFor (response: ServerResponse, head: Head, path: string): ResponseBody {
+  if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) return new NoBody(response, head)
+  return explainable(head.headers) ? new EventStreamBody(response, head, protocolOf(pathOf(path))) : new PlainBody(response, head)
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Key } from './verdict.ts'
+import type { Key } from './credential.ts'
 import { count, tallyFrom, type Suspect } from './verdict-entry.ts'
 
 /** ms within which a second 401 without a reason must follow the first one to say anything. */

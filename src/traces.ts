@@ -62,7 +62,8 @@ export function createTraces (url: string, log: Logger) {
           propagator.inject(trace.setSpan(parent, span), carrier, defaultTextMapSetter)
           return [...pairsOf(raw).filter(([name]) => !propagated.includes(name.toLowerCase())), ...Object.entries(carrier)].flat()
         },
-        end (record, status) {
+        end (record) {
+          const status = record.status as number
           if (record.route !== undefined) span.updateName(`${method} ${record.route}`).setAttribute('http.route', record.route)
           span.setAttributes({ 'http.response.status_code': status, ...own(record) })
           if (status >= 500 || record.ending === 'cut' || record.ending === 'explained') {

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import type { Credential } from './credential.ts'
+import type { Credential, Key } from './credential.ts'
 import type { Route } from './options.ts'
 import { Suspicion } from './suspicion.ts'
 import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './verdict-entry.ts'
 import { SKEW } from './validators/claims.ts'
-import type { Active, Clock, Inactive, Key, Source, Subject, Testimony, Verdict, VerdictObserver } from './verdict.ts'
+import type { Active, Clock, Inactive, Source, Subject, Testimony, Verdict, VerdictObserver } from './verdict.ts'
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
 export interface Ticket extends Subject {
@@ -73,9 +73,9 @@ export class VerdictCache {
   get entries (): Entries { return { active: this.#active, inactive: this.#inactive, suspect: this.#suspicion } }
 
   /** Begins a request whose answer will be learned from. */
-  ticket ({ fingerprint, carrier, claims: { exp } = {} }: Credential, { prefix }: Route): Ticket {
-    const expires = typeof exp === 'number' ? exp * 1000 + SKEW : Infinity
-    return { key: `${fingerprint} ${carrier} ${prefix}` as Key, route: prefix, order: ++this.#order, expires }
+  ticket (credential: Credential, { prefix }: Route): Ticket {
+    const exp = credential.claims?.exp
+    return { key: credential.keyOn(prefix), route: prefix, order: ++this.#order, expires: typeof exp === 'number' ? exp * 1000 + SKEW : Infinity }
   }
 
   /**
@@ -150,11 +150,15 @@ export class VerdictCache {
     this.#inactive.delete(key)
     this.#suspicion.clear(key)
     const left = Math.min(active, expires - clock.wall())
-    const refreshAt = now + left * (REFRESH.from + (REFRESH.to - REFRESH.from) * this.#random())
-    if (before === undefined || now >= before.until) observer?.judged(ticket, verdict)
-    const entry = { verdict, until: now + left, refreshAt, goodAt: ++this.#order, madeAt: now }
-    if (before === undefined) this.#active.set(key, { ...entry, tally: tallyFrom(now) })
-    else Object.assign(before, entry) // nearly every request comes here; a new entry each time is much of what learning costs
+    const renewed = before !== undefined && now < before.until // as nearly always: a new entry each time is much of what learning costs
+    const entry: ActiveEntry = before ?? { verdict, until: 0, refreshAt: 0, goodAt: 0, madeAt: 0, tally: tallyFrom(now) }
+    entry.verdict = verdict
+    entry.until = now + left
+    entry.refreshAt = now + left * (REFRESH.from + (REFRESH.to - REFRESH.from) * this.#random())
+    entry.goodAt = ++this.#order
+    entry.madeAt = now
+    if (before === undefined) this.#active.set(key, entry)
+    if (!renewed) observer?.judged(ticket, verdict)
     observer?.succeeded(ticket)
     return verdict
   }

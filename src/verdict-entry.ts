@@ -1,4 +1,5 @@
-import type { Active, Inactive, Key } from './verdict.ts'
+import type { Key } from './credential.ts'
+import type { Active, Inactive } from './verdict.ts'
 
 /** The requests that got a verdict, in all its renewals. */
 export interface Tally {
@@ -8,7 +9,7 @@ export interface Tally {
 }
 
 /** What is told of every entry; `madeAt` is when it was made or last confirmed, monotonic ms. */
-interface Entry { readonly madeAt: number, readonly tally: Tally }
+interface Entry { madeAt: number, readonly tally: Tally }
 
 export interface ActiveEntry extends Entry { verdict: Active, until: number, refreshAt: number, goodAt: number }
 export interface InactiveEntry extends Entry { verdict: Inactive, until: number, hold: number, learnedAt: number, askedAt: number, askedBy: number }

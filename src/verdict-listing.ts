@@ -1,5 +1,6 @@
 import type { ActiveEntry, Entries, InactiveEntry, Suspect } from './verdict-entry.ts'
-import type { Key, Reason, Source } from './verdict.ts'
+import type { Key } from './credential.ts'
+import type { Reason, Source } from './verdict.ts'
 
 /** What may be seen of a key's fingerprint. */
 const tokenOf = (key: Key): string => key.slice(0, 8)

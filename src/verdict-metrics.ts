@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Registry } from 'prom-client'
 import { createTally } from './tally.ts'
-import type { Clock, Key, VerdictObserver } from './verdict.ts'
+import type { Key } from './credential.ts'
+import type { Clock, VerdictObserver } from './verdict.ts'
 
 /** ms after a refusal within which a success shows that it was wrong. */
 const REGRET = 60_000

@@ -1,4 +1,4 @@
-import type { Credential } from './credential.ts'
+import type { Credential, Key } from './credential.ts'
 import type { Route } from './options.ts'
 
 /** Why a credential is refused; stable, and the code of the answer. */
@@ -45,9 +45,6 @@ export interface Presentation {
 export interface Validator {
   validate: (credential: Credential, presentation: Presentation) => Promise<Verdict | undefined> | undefined
 }
-
-/** A verdict is of one token in one field on one route and says nothing about another. */
-export type Key = string & { readonly verdictKey: unique symbol }
 
 /** A key with the prefix of its route. */
 export interface Subject { readonly key: Key, readonly route: string }

@@ -294,7 +294,7 @@ t.test('a client that leaves takes all its pipelined requests with it, not only 
   await Promise.all(gone)
   for (const name of ['a', 'b', 'c']) t.match(await line(({ path }) => path === `/v1/${name}`), { ending: 'client_gone' })
   t.match(await (await request(`${url}/metrics`)).body.text(), 'codex_sidecar_lane_in_flight{route="/v1",lane="unverified"} 0\n', 'and their places are free')
-  t.notOk(lines.some(({ path }) => path === '/v1/socket'), 'the handshake behind them is not begun')
+  t.notOk(lines().some(({ path }) => path === '/v1/socket'), 'the handshake behind them is not begun')
 })
 
 t.test('what is no request is answered in its turn on the connection', async t => {

@@ -55,7 +55,7 @@ t.test('a fault of ours is an answer of ours, and tells nothing', async t => {
   t.equal(statusCode, 500)
   t.match(text, '"code":"internal_error"')
   t.notMatch(text, 'secret words')
-  t.match(lines.find(({ code }) => code === 'internal_error'), { err: { type: 'TypeError' } })
+  t.match(lines().find(({ code }) => code === 'internal_error'), { err: { type: 'TypeError' } })
 })
 
 t.test('our own paths answer only on names of this machine and to no foreign page', async t => {

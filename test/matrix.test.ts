@@ -38,7 +38,7 @@ async function run (t: Test, chosen: readonly Cell[]): Promise<void> {
   t.strictSame(beside.wrong, [], 'the live event stream and the live WebSocket lose nothing and stay open')
   const { stream, session } = beside
   t.comment(`live: ${stream.count} events, ${session.count} messages; longest gaps ${stream.longest.toFixed(0)} and ${session.longest.toFixed(0)} ms, with all in one process`)
-  t.strictSame(lines.filter(({ code }) => code === 'internal_error'), [], 'nothing fails in ourselves')
+  t.strictSame(lines().filter(({ code }) => code === 'internal_error'), [], 'nothing fails in ourselves')
 }
 
 t.setTimeout(300_000)

@@ -34,7 +34,7 @@ async function setUp (t: Test, does: { probe?: Answer, turn?: Answer } = {}, opt
     get probes () { return count('GET') },
     get turns () { return count('POST') },
     /** The log line of the last request on a route. */
-    last: () => sidecar.lines.filter(({ route }) => route !== undefined).at(-1),
+    last: () => sidecar.lines().filter(({ route }) => route !== undefined).at(-1),
     metric: async (text: string) => {
       const page = await (await request(`${sidecar.url}/metrics`)).body.text()
       return Number(page.split('\n').find(line => line.startsWith(text))?.split(' ').at(-1) ?? 0)
@@ -71,7 +71,7 @@ t.test('a good new token: one probe, then its requests go in the verified lane',
   const s = await setUp(t)
   for (let i = 0; i < 3; i++) t.equal((await s.ask()).status, 200)
   t.strictSame([s.probes, s.turns], [1, 3])
-  t.strictSame(s.lines.filter(({ method }) => method === 'POST').map(({ lane, source }) => [lane, source]), [['verified', 'probe'], ['verified', 'upstream'], ['verified', 'upstream']])
+  t.strictSame(s.lines().filter(({ method }) => method === 'POST').map(({ lane, source }) => [lane, source]), [['verified', 'probe'], ['verified', 'upstream'], ['verified', 'upstream']])
 })
 
 t.test('a probe is a GET with the client’s own fields and nothing else of its request', async t => {

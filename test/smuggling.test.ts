@@ -58,7 +58,7 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
     }
   }))
   await app.close()
-  t.comment(`${sent} heads in ${((performance.now() - started) / 1000).toFixed(1)} s: ${lines.length} log lines, ${upstream.arrivals.length} arrivals`)
+  t.comment(`${sent} heads in ${((performance.now() - started) / 1000).toFixed(1)} s: ${lines().length} log lines, ${upstream.arrivals.length} arrivals`)
 
   t.strictSame(upstream.faults.slice(0, 5), [], 'nothing ambiguous arrives')
   const counts = new Map<string, Count>()
@@ -80,7 +80,7 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
     count(key, 'arrived')
     arrivedKeys.set(key, (arrivedKeys.get(key) ?? 0) + 1)
   }
-  for (const { method, path, token, lane, upstreamMs } of lines) {
+  for (const { method, path, token, lane, upstreamMs } of lines()) {
     if (lane === undefined) continue
     const key = JSON.stringify([method, path, token])
     count(key, 'judged')
@@ -102,5 +102,5 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
   t.strictSame(differing.slice(0, 3), [], 'each arrives with the very fields that were judged')
   t.comment(`${answered} answered, ${unjudged.length + missing.length + differing.length + upstream.faults.length} differences`)
   t.ok(upstream.arrivals.length > sent / 20, 'enough of them pass for this to say something')
-  t.strictSame(lines.filter(({ code }) => code === 'internal_error').slice(0, 3), [], 'none is a fault of ours')
+  t.strictSame(lines().filter(({ code }) => code === 'internal_error').slice(0, 3), [], 'none is a fault of ours')
 })

@@ -99,5 +99,5 @@ t.test('a collector that is not there harms nobody, and the log says so', async 
   const { url, app, lines } = await startSidecar(t, { upstream: upstream.url, env: { CODEX_SIDECAR_TRACES: 'http://127.0.0.1:9/v1/traces' } })
   t.match(await request(`${url}/v1/models`, { headers: bearer('good') }), { statusCode: 200 })
   await app.close()
-  t.match(lines.at(-1), { level: 40, msg: '1 traces could not be sent to http://127.0.0.1:9/v1/traces' })
+  t.match(lines().at(-1), { level: 40, msg: '1 traces could not be sent to http://127.0.0.1:9/v1/traces' })
 })

@@ -30,8 +30,9 @@ export function accountOf (credential: Credential): string | undefined {
 /** `sk-ant-…` before `sk-…`: the longest foreign prefix that fits says where the credential belongs. */
 function foreignTo (credential: Credential, foreign: Readonly<Record<string, string>>): string | undefined {
   const token = credential.reveal()
-  const [prefix] = Object.keys(foreign).filter(p => token.startsWith(p)).sort((a, b) => b.length - a.length)
-  return prefix === undefined ? undefined : foreign[prefix]
+  let longest = ''
+  for (const prefix in foreign) if (prefix.length > longest.length && token.startsWith(prefix)) longest = prefix
+  return foreign[longest]
 }
 
 /**
@@ -43,13 +44,15 @@ export function createClaimsValidator (clock: Clock) {
     validate (credential: Credential, { route, raw }: Presentation): Inactive | undefined {
       const belongs = foreignTo(credential, route.foreignPrefixes)
       if (belongs !== undefined) return refuse('wrong_route', `a credential of this kind does not work on ${route.prefix}; it belongs on ${belongs}`)
-      const { exp, nbf } = credential.claims ?? {}
+      if (credential.claims === undefined) return undefined
+      const { exp, nbf } = credential.claims
       const now = clock.wall()
       if (typeof exp === 'number' && now > exp * 1000 + SKEW) return refuse('token_expired', `${moment(exp)} (${ago(now - exp * 1000)})`)
       if (typeof nbf === 'number' && now + SKEW < nbf * 1000) return refuse('token_not_yet_valid', moment(nbf))
-      const [account, ...more] = valuesOf(raw, 'chatgpt-account-id')
       const own = accountOf(credential)
-      if (account !== undefined && more.length === 0 && own !== undefined && own !== account) {
+      if (own === undefined) return undefined
+      const [account, ...more] = valuesOf(raw, 'chatgpt-account-id')
+      if (account !== undefined && more.length === 0 && own !== account) {
         return refuse('wrong_route', 'it was issued for another account than the chatgpt-account-id header names')
       }
       return undefined
