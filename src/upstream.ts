@@ -54,7 +54,7 @@ class TrackedClient extends Client implements Connection {
           this.served = 0
           this.broken = false
           this.#socket = socket ?? undefined
-          if (socket !== null) this.#watch(socket)
+          this.#watch(this.#socket)
           if (error === null) {
             circuit.succeeded()
             callback(...result)
@@ -69,8 +69,8 @@ class TrackedClient extends Client implements Connection {
   }
 
   /** Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then. */
-  #watch (socket: Socket): void {
-    socket.on('error', () => { if (this.#socket === socket) this.broken = true })
+  #watch (socket: Socket | undefined): void {
+    socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
