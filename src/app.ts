@@ -49,10 +49,17 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const { times, limits } = config
   const drain = new Drain()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
-  const tunnels = createSwitch(config, drain)
   const nextId = createRequestIds()
   const legacy = before?.legacy ?? foundLegacy(config, clock, log)
   const { read, loop, metrics, pipelines, refusals, journal } = legacy
+  /** A request is over, and its status and ending are known. */
+  const over = (record: RequestRecord): void => {
+    record.endedAt = clock.wall()
+    record.ms = performance.now() - record.startedAt
+    record.trace?.end(record)
+    journal.enter(record)
+  }
+  const tunnels = createSwitch(config, drain, over)
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
@@ -95,12 +102,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     const record = request.record = new RequestRecord(request.id, request.method, request.url)
     if (traces !== undefined) record.trace = traces.begin(request.raw)
     response.once('close', () => { // Fastify's onResponse passes over clients that left
-      record.endedAt = clock.wall()
-      record.ms = performance.now() - record.startedAt
       record.status ??= response.headersSent ? response.statusCode : CLIENT_GONE
       record.ending ??= response.writableFinished ? 'ours' : 'client_gone'
-      record.trace?.end(record)
-      journal.enter(record)
+      over(record)
       pipelines.ended(response)
     })
     checkRequest(request.raw)

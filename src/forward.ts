@@ -71,11 +71,15 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
       },
       onUpgrade: upgrade === undefined
         ? undefined
-        : (headers, socket) => { tunnels.join({ upgrade, response: reply.raw, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' }) },
+        : (headers, socket) => {
+            upgrade.socket.off('end', left)
+            tunnels.join({ upgrade, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' })
+          },
       onEnd: () => { leave(); done() }
     })
     const done = drain.track(exchange)
-    upgrade?.socket.once('end', () => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
+    const left = (): void => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }
+    upgrade?.socket.once('end', left)
     if (upload === undefined) exchange.send()
     else setImmediate(() => { exchange.send() }) // what of its body came with its head is there then
   }

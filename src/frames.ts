@@ -8,13 +8,17 @@ const CONTROL = 0x8
 /** Longest frame head a server sends, bytes: two, and eight for the length. */
 const HEAD = 10
 
-/** Follows the frames of one direction, server to client, without looking at what they carry. */
+/** Follows the frames of one direction, server to client, without looking at what they carry or keeping any of it. */
 export class FrameTracker {
   /** Bytes of the present frame's payload that are still to come. */
   #payload = 0
-  /** The present frame's head, as far as it came. */
-  readonly #head = Buffer.alloc(HEAD)
+  /** Bytes of the present frame's head: those that came, and all of them as far as is known. */
   #headBytes = 0
+  #headSize = 2
+  #first = 0
+  /** Bytes of payload that the head announces, as far as it came, and of the mask. */
+  #length = 0
+  #mask = 0
   #fragmented = false
   #closing = false
   #closed = false
@@ -34,27 +38,29 @@ export class FrameTracker {
         const taken = Math.min(this.#payload, bytes.length - at)
         this.#payload -= taken
         at += taken
-      } else {
-        this.#head[this.#headBytes++] = bytes[at++] as number
-        this.#readHead()
-      }
+      } else this.#readHead(bytes[at++] as number)
       if (this.#closing && this.onBoundary) this.#closed = true
     }
   }
 
   /** Goes on to the payload once the head is whole. */
-  #readHead (): void {
-    if (this.#headBytes < 2) return
-    const [first, second] = this.#head as unknown as [number, number]
-    const short = second & 0x7f
-    const masked = (second & 0x80) === 0 ? 0 : 4 // no server may mask; if one does, its key counts as payload
-    const size = short < 126 ? 2 : short === 126 ? 4 : HEAD
-    if (this.#headBytes < size) return
-    this.#payload = masked + (short < 126 ? short : short === 126 ? this.#head.readUInt16BE(2) : Number(this.#head.readBigUInt64BE(2)))
+  #readHead (byte: number): void {
+    this.#headBytes++
+    if (this.#headBytes === 1) this.#first = byte
+    else if (this.#headBytes > 2) this.#length = this.#length * 256 + byte
+    else {
+      const short = byte & 0x7f
+      this.#mask = (byte & 0x80) === 0 ? 0 : 4 // no server may mask; if one does, its key counts as payload
+      this.#headSize = short < 126 ? 2 : short === 126 ? 4 : HEAD
+      this.#length = short < 126 ? short : 0
+    }
+    if (this.#headBytes < this.#headSize) return
+    this.#payload = this.#mask + this.#length
     this.#headBytes = 0
-    const opcode = first & 0x0f
+    this.#headSize = 2
+    const opcode = this.#first & 0x0f
     if (opcode === CLOSE) this.#closing = true
-    if (opcode < CONTROL) this.#fragmented = (first & 0x80) === 0
+    if (opcode < CONTROL) this.#fragmented = (this.#first & 0x80) === 0
   }
 }
 

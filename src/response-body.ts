@@ -97,6 +97,7 @@ export class PlainBody implements ResponseBody {
     const { status, message, headers } = this.#head
     this.#response.writeHead(status, message, headers)
     if (this.#first !== undefined) this.#response.write(this.#first)
+    this.#first = undefined
   }
 }
 

@@ -47,10 +47,19 @@ function lastBoundary (bytes: Buffer): number {
 /** An event longer than this many bytes is passed on before it is whole. */
 const HELD = 1 << 20
 
+const nothing = Buffer.alloc(0)
+
+/** The same bytes without the larger buffer they are a part of, which they would keep from being freed. */
+function detached (part: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(part.length)
+  part.copy(copy)
+  return copy
+}
+
 /** Splits a stream at event boundaries and notes whether its last event has been seen. */
 export class EventStream {
   readonly #protocol: StreamProtocol
-  #held: Buffer = Buffer.alloc(0)
+  #held: Buffer = nothing
   #midEvent = false
   #terminal = false
   #finished = false
@@ -70,7 +79,8 @@ export class EventStream {
     const end = lastBoundary(bytes)
     const endless = bytes.length - end > HELD || (this.#midEvent && end === 0)
     const split = endless ? Math.max(end, bytes.length - BLANK) : end
-    this.#held = bytes.subarray(split)
+    const rest = bytes.subarray(split)
+    this.#held = rest.length === 0 ? nothing : rest.length < split ? detached(rest) : rest
     if (split > 0) this.#midEvent = split > end
     return this.#inspect(bytes.subarray(0, split))
   }

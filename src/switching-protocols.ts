@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import type { Config } from './config.ts'
 import type { Drain } from './drain.ts'
 import { SidecarError } from './errors.ts'
@@ -10,7 +9,6 @@ import { Tunnel, type UpgradedSocket } from './tunnel.ts'
 /** A handshake that the upstream has accepted. */
 export interface Accepted {
   upgrade: Upgrade
-  response: ServerResponse
   record: RequestRecord
   /** The upstream's answer: raw headers, and its socket. */
   headers: readonly string[]
@@ -25,8 +23,11 @@ const switching = (headers: readonly string[]): string => {
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${fields.join('')}\r\n`
 }
 
-/** Takes connections over from HTTP once the upstream has said 101, and counts them. */
-export function createSwitch ({ limits, times }: Config, drain: Drain) {
+/**
+ * Takes connections over from HTTP once the upstream has said 101, and counts them.
+ * @param over told of a request when its tunnel is over; until then its record is all that is left of it
+ */
+export function createSwitch ({ limits, times }: Config, drain: Drain, over: (record: RequestRecord) => void) {
   let open = 0
   return {
     /** Tunnels open now. */
@@ -38,9 +39,10 @@ export function createSwitch ({ limits, times }: Config, drain: Drain) {
     },
 
     /** Answers the client with the 101 and joins both sockets. */
-    join ({ upgrade: { socket: client, head }, response, record, headers, upstream, explains }: Accepted): void {
+    join ({ upgrade, record, headers, upstream, explains }: Accepted): void {
       open++
-      response.detachSocket(client)
+      const { socket: client, head } = upgrade
+      upgrade.release()
       record.status = 101
       client.write(switching(headers), 'latin1')
       upstream.write(head) // what the client sent before it had our answer
@@ -50,10 +52,10 @@ export function createSwitch ({ limits, times }: Config, drain: Drain) {
           open--
           done()
           record.ending = ending
-          response.emit('close') // a request is over when its tunnel is
+          over(record)
         }
       })
-      const done = drain.track({ stop: () => { tunnel.stop() }, drain: () => { tunnel.drain() } })
+      const done = drain.track(tunnel)
     }
   }
 }

@@ -15,7 +15,7 @@ const LINGER = 2_000
 const QUIET = 2_000
 
 /** What undici hands over after a 101: a TCP or TLS socket. */
-export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'setTimeout' | 'destroySoon'>
+export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'destroySoon'>
 
 export interface TunnelOptions {
   client: Socket
@@ -27,6 +27,8 @@ export interface TunnelOptions {
   /** Called once, when both sockets are closed. */
   onEnd: (ending: Ending) => void
 }
+
+const ignore = (): void => {}
 
 /**
  * Two sockets after the upstream's 101, joined byte for byte with back-pressure both ways. When the upstream is lost
@@ -44,21 +46,23 @@ export class Tunnel {
     const { client, upstream, idle } = options
     client.setNoDelay(true).setTimeout(0)
     upstream.setNoDelay(true)
-    upstream.setTimeout(idle, () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'the WebSocket fell silent' })) })
+    this.#afterSilence(idle, () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'the WebSocket fell silent' })) })
 
-    upstream.on('data', (chunk: Buffer) => { this.#pass(chunk) })
-    client.on('drain', () => upstream.resume())
-    upstream.on('error', () => {}) // its `close` says all that matters
-    upstream.on('end', () => { this.#lose(new SidecarError('upstream_reset', { detail: 'without a Close frame' })) })
-    upstream.on('close', () => {
-      this.#lose(new SidecarError('upstream_reset', { detail: 'without a Close frame' }))
-      this.#closeSoon(client)
+    upstream.on('data', (chunk: Buffer) => {
+      this.#frames.push(chunk)
+      this.#pass(chunk, upstream, client)
     })
+    upstream.on('drain', () => { client.resume() })
+    upstream.on('error', ignore) // its `close` says all that matters
+    const lost = (): void => { this.#lose(new SidecarError('upstream_reset', { detail: 'without a Close frame' })) }
+    upstream.on('end', lost)
+    upstream.on('close', lost)
 
-    client.on('data', () => { this.#lastByteAt = performance.now() })
-    client.pipe(upstream)
+    client.on('data', (chunk: Buffer) => { this.#pass(chunk, client, upstream) })
+    client.on('drain', () => { upstream.resume() })
     client.on('end', () => {
       this.#ending ??= this.#frames.closed ? 'whole' : 'client_gone'
+      upstream.end()
       this.#closeSoon(upstream)
     })
     client.on('close', () => {
@@ -69,11 +73,7 @@ export class Tunnel {
   }
 
   /** Our own shutdown: an idle tunnel is closed now, a busy one when it falls silent. */
-  drain (): void {
-    const quiet = this.#lastByteAt + QUIET - performance.now()
-    if (quiet <= 0) this.stop()
-    else this.#timer = setTimeout(() => { this.drain() }, quiet)
-  }
+  drain (): void { this.#afterSilence(QUIET, () => { this.stop() }) }
 
   /** Ends the tunnel: Close 1012, and the client's own Close goes on to the upstream, which then closes. */
   stop (): void {
@@ -90,10 +90,18 @@ export class Tunnel {
     this.#closeSoon(upstream)
   }
 
-  #pass (chunk: Buffer): void {
+  #pass (chunk: Buffer, from: Duplex, to: Duplex): void {
     this.#lastByteAt = performance.now()
-    this.#frames.push(chunk)
-    if (!this.#options.client.write(chunk)) this.#options.upstream.pause()
+    if (!to.writable) return // it is on its way out, and only the end of the other one is still waited for
+    if (!to.write(chunk) && to.writableLength > 0) from.pause() // unless the system took all of it at once
+  }
+
+  /** Calls `then` after so many ms without a byte, instead of what was to be called before. */
+  #afterSilence (ms: number, then: () => void): void {
+    clearTimeout(this.#timer)
+    const left = this.#lastByteAt + ms - performance.now()
+    if (left <= 0) then()
+    else this.#timer = setTimeout(() => { this.#afterSilence(ms, then) }, left)
   }
 
   /** The upstream will send nothing more. */

@@ -10,6 +10,8 @@ export interface Upgrade {
   readonly socket: Socket
   /** Bytes that the client sent behind its request. */
   readonly head: Buffer
+  /** Lets a tunnel have the socket: nothing of the request is kept for it, nor it for the request. */
+  readonly release: () => void
 }
 
 const key = /^[A-Za-z0-9+/]{22}==$/ // 16 bytes, RFC 6455 section 4.1
@@ -28,24 +30,36 @@ export function checkHandshake ({ method, headers, rawHeaders }: IncomingMessage
   if (!valid) throw new SidecarError('invalid_request', { detail: 'only a WebSocket handshake of version 13 can be upgraded' })
 }
 
+const ignore = (): void => {}
+
 /**
  * Sends upgrade requests through the same hooks as all others, so that the same guard judges them, the same error
  * handler answers and the same log line is written. Until a tunnel takes the socket, the answer is plain HTTP.
  */
 export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>()
-  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    socket.on('error', () => {}) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
-    upgrades.set(request, { socket, head })
-    // Pipelined behind a request, its answer comes after that one's, which still has the socket.
-    pipelines.after(socket, () => {
-      const response = new ServerResponse(request)
-      response.shouldKeepAlive = false // Node's parser has let go of the connection
-      response.assignSocket(socket)
-      response.once('finish', () => { socket.destroySoon() })
-      socket.on('drain', () => response.emit('drain'))
-      app.routing(request, response)
+  const route = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    const response = new ServerResponse(request)
+    const drained = (): void => { response.emit('drain') }
+    response.shouldKeepAlive = false // Node's parser has let go of the connection
+    response.assignSocket(socket)
+    response.once('finish', () => { socket.destroySoon() })
+    socket.on('drain', drained)
+    upgrades.set(request, {
+      socket,
+      head,
+      release: () => {
+        upgrades.delete(request)
+        response.detachSocket(socket)
+        socket.off('drain', drained)
+      }
     })
+    app.routing(request, response)
+  }
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.on('error', ignore) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
+    // Pipelined behind a request, its answer comes after that one's, which still has the socket.
+    pipelines.after(socket, () => { route(request, socket, head) })
   })
   return {
     /** The upgrade that a request asks for, if it does. */

@@ -54,8 +54,7 @@ class TrackedClient extends Client implements Connection {
           this.served = 0
           this.broken = false
           this.#socket = socket ?? undefined
-          // Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then.
-          socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
+          this.#watch(this.#socket)
           if (error === null) {
             circuit.succeeded()
             callback(...result)
@@ -67,6 +66,11 @@ class TrackedClient extends Client implements Connection {
         })
       }
     })
+  }
+
+  /** Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then. */
+  #watch (socket: Socket | undefined): void {
+    socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {

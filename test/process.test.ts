@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
+import { saveMemory } from '../src/commands/memory.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { bearer } from './fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from './fixtures/upstream.ts'
@@ -276,4 +277,11 @@ t.test('what can not be started says why: a port that is taken, a server info fi
   t.match(six.out, /http:\/\/\[::1\]:\d+\/v1\/ goes to/)
   six.child.kill('SIGTERM')
   await six.exit
+})
+
+t.test('only a V8 that knows them is given flags', async t => {
+  const set: string[] = []
+  for (const v8 of ['11.3.244.8-node.30', '12.4.254.21-node.33', '13.6.233.17-node.53', '15.0.1-node.1']) saveMemory(v8, flag => { set.push(`${v8} ${flag}`) })
+  t.match(set, [/^13\..* --scavenger-max-new-space-capacity-mb=2$/, /^13\..* --semi-space-growth-factor=1$/])
+  t.equal(set.length, 2)
 })

@@ -6,6 +6,7 @@ import { loadConfig, type Config } from '../config.ts'
 import { Listener } from '../listener.ts'
 import { createLog } from '../log.ts'
 import type { Command } from './command.ts'
+import { saveMemory } from './memory.ts'
 import { reload } from './reload.ts'
 
 const loopback = /^(?:127\.|::1$|localhost$)/
@@ -23,6 +24,7 @@ function announce ({ routes }: Config, url: string, log: Logger): void {
 
 /** Runs the proxy until a signal ends it. Exit codes: 0 after a signal, 1 when it can not listen, 2 for a bad configuration. */
 export const serve: Command = async ({ flags, env, stdout, stderr }) => {
+  saveMemory()
   const config = loadConfig({ flags, env })
   const log = createLog({ level: config.logLevel, human: stdout.isTTY === true })
   const listener = new Listener(buildApp({ config, log }))
