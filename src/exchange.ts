@@ -12,7 +12,7 @@ import type { Running } from './drain.ts'
 import type { RequestRecord } from './record.ts'
 import { bodyFor, type Ending, type ResponseBody } from './response-body.ts'
 import type { UpgradedSocket } from './tunnel.ts'
-import type { Upload } from './upload.ts'
+import { ignore, type Upload } from './upload.ts'
 import type { Connection, Lane, LaneDispatch } from './upstream.ts'
 
 export interface ExchangeOptions {
@@ -35,8 +35,6 @@ const INTERIM = 100
 
 const unconnected: Connection = { served: 0, broken: false }
 const printable = /^[\t\x20-\x7e\x80-\xff]*$/
-
-const ignore = (): void => {}
 
 /**
  * One request at the upstream and its answer on the way back. The client's side sees a whole answer or an explained
@@ -61,7 +59,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#options = options
     const { response } = options
     response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
-    response.on('error', ignore) // its `close` says all that matters
+    response.on('error', ignore)
   }
 
   /** Sends the request; called again for the one replay. */

@@ -63,10 +63,9 @@ export function endToEnd (raw: readonly string[]): string[] {
 
 /** A raw header list as bytes, which is what undici gives, as latin1 strings. */
 export function decodeRaw (raw: readonly Buffer[]): string[] {
-  const [first] = raw
-  const last = raw.at(-1)
-  if (first === undefined || last === undefined) return []
-  const { buffer, byteOffset: start } = first
+  if (raw.length === 0) return []
+  const { buffer, byteOffset: start } = raw[0] as Buffer
+  const last = raw.at(-1) as Buffer
   const end = last.byteOffset + last.length
   // Pieces of one packet, as nearly always, are cut from its text: to decode each by itself costs more than all else here.
   const whole = raw.every(piece => piece.buffer === buffer && piece.byteOffset >= start && piece.byteOffset + piece.length <= end)

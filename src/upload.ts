@@ -10,7 +10,8 @@ export interface UploadLimits {
   idle: number
 }
 
-const noop = (): void => {}
+/** For errors of a stream whose `close` says all that matters. */
+export const ignore = (): void => {}
 
 /** Bytes that are read before the first try is made; most bodies are whole by then. */
 const GATHERED = 65_536
@@ -40,7 +41,7 @@ export class Upload {
     this.#limits = limits
     this.#onIdle = onIdle
     request.on('data', (chunk: Buffer) => { this.#take(chunk) })
-    request.on('error', noop) // its `close` says all that matters
+    request.on('error', ignore)
     request.on('end', () => { this.#ended = true; this.#sink?.end() })
     request.on('close', () => { clearTimeout(this.#silence); if (!this.#ended) this.#sink?.destroy(new Error('the client left during its upload')) })
   }
@@ -51,10 +52,10 @@ export class Upload {
   /** The body for one try, from its first byte: in one piece where all of it is there, which costs half as much. */
   open (): Readable | Buffer {
     this.#opened = true
-    const begin = this.#kept ?? []
+    const begin = this.#kept as Buffer[] // a second try is made only where all is kept
     if (this.#keptBytes > this.#limits.replayBytes) this.#kept = undefined
-    const [first = Buffer.alloc(0), ...more] = begin
-    return !this.#ended ? this.#stream(begin) : more.length === 0 ? first : Buffer.concat(begin)
+    if (!this.#ended) return this.#stream(begin)
+    return begin.length === 1 ? begin[0] as Buffer : Buffer.concat(begin)
   }
 
   /** The upstream has answered: no second try will come. */
@@ -71,7 +72,7 @@ export class Upload {
   #stream (begin: readonly Buffer[]): Readable {
     this.#silence ??= setTimeout(() => { if (!this.#ended && !this.#request.isPaused()) this.#onIdle() }, this.#limits.idle).unref()
     const sink = new PassThrough({ highWaterMark: 65_536 })
-    sink.on('error', noop)
+    sink.on('error', ignore)
     sink.on('drain', () => {
       this.#silence?.refresh()
       this.#request.resume()

@@ -367,3 +367,46 @@ t.test('interim answers are passed on, but not for ever', async t => {
   for (let i = 0; i < 100; i++) t.equal((await client.answer()).status, 102)
   t.match(await client.answer(), { status: 502, body: /"code":"upstream_protocol".*interim/ })
 })
+
+t.test('an upload that is all there with its head goes on in one piece, whatever its framing was', async t => {
+  const upstream = await startUpstream(t, (_request, response) => { response.end() })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  for (const [framed, body] of [
+    ['Content-Length: 4\r\n\r\nabcd', 'abcd'],
+    ['Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n', 'abcde'],
+    ['Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', '']
+  ] as const) {
+    client.write(`POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n${framed}`)
+    t.equal((await client.answer()).status, 200)
+    const seen = upstream.seen.at(-1)
+    t.equal(seen?.body.toString(), body)
+    t.match(seen?.headers, { 'content-length': String(body.length), 'transfer-encoding': undefined })
+  }
+})
+
+t.test('a request that is over before its body was looked at is never made', async t => {
+  const upstream = await startUpstream(t, (_request, response) => { response.end() })
+  const { app, port, lines } = await startSidecar(t, { upstream: upstream.url })
+  app.server.once('request', (_request, response) => { response.emit('close') }) // as Node does for a client that is gone
+  const client = new RawClient(t, port)
+  client.write('POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: 2\r\n\r\n{}')
+  t.equal((await client.answer()).status, 502)
+  client.write(get('/v1/models'))
+  t.equal((await client.answer()).status, 200)
+  t.strictSame(upstream.seen.map(({ method }) => method), ['GET'])
+  t.match(lines(), [{ ending: 'client_gone' }, { ending: 'whole' }])
+})
+
+t.test('a head that comes in pieces is put together', async t => {
+  const upstream = await startRawUpstream(t, socket => {
+    socket.on('error', () => {}).once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\nX-Before: 1\r\nX-Cut: be')
+      setImmediate(() => socket.end('gin and end\r\nX-After: 2\r\nContent-Length: 0\r\n\r\n'))
+    })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  client.write(get('/v1/models'))
+  t.match((await client.answer()).headers, { 'x-before': '1', 'x-cut': 'begin and end', 'x-after': '2' })
+})
