@@ -410,6 +410,33 @@ t.test('a paused client stops the upstream', async t => {
   t.ok(grown < 30, `all in this process grew by ${grown.toFixed(0)} MB`)
 })
 
+t.test('a paused upstream stops the client, and then gets all of it', async t => {
+  const block = Buffer.alloc(1 << 20)
+  let received = 0
+  let upstreamSocket: Socket | undefined
+  const upstream = await startRawUpstream(t, socket => {
+    upstreamSocket = socket
+    socket.once('data', () => {
+      socket.pause().write(switching)
+      socket.on('data', (chunk: Buffer) => { received += chunk.length }).pause()
+    })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  client.write(handshake())
+  await client.until(() => client.received.includes('\r\n\r\n'))
+  let sent = 0
+  const fill = (): void => { while (sent < 100 && client.socket.write(block)) sent++ }
+  client.socket.on('drain', () => { sent++; fill() })
+  fill()
+  let last = -1
+  while (last !== sent) { last = sent; await new Promise(resolve => setTimeout(resolve, 100)) }
+  t.ok(sent < 60, `the client was stopped after ${sent} MB`)
+  upstreamSocket?.resume()
+  while (received < 100 << 20) await new Promise(resolve => setImmediate(resolve))
+  t.equal(received, 100 << 20)
+})
+
 t.test('frames: boundaries in every split, all lengths, masked or not', async t => {
   const frames = [textFrame(''), textFrame('x'.repeat(125)), textFrame('x'.repeat(126)), textFrame('x'.repeat(65_535)), closeFrame(1000, ''),
     Buffer.concat([Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]), Buffer.alloc(65_536)]), Buffer.from([0x81, 0x82, 1, 2, 3, 4, 5, 6])]
