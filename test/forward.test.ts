@@ -370,18 +370,21 @@ t.test('interim answers are passed on, but not for ever', async t => {
 
 t.test('an upload that is all there with its head goes on in one piece, whatever its framing was', async t => {
   const upstream = await startUpstream(t, (_request, response) => { response.end() })
-  const { port } = await startSidecar(t, { upstream: upstream.url })
-  const client = new RawClient(t, port)
-  for (const [framed, body] of [
+  const cases = [
     ['Content-Length: 4\r\n\r\nabcd', 'abcd'],
     ['Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n', 'abcde'],
     ['Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', '']
-  ] as const) {
-    client.write(`POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n${framed}`)
-    t.equal((await client.answer()).status, 200)
-    const seen = upstream.seen.at(-1)
-    t.equal(seen?.body.toString(), body)
-    t.match(seen?.headers, { 'content-length': String(body.length), 'transfer-encoding': undefined })
+  ] as const
+  for (const replayBytes of [1 << 20, 2]) { // what is too large to be kept for a second try is sent all the same
+    const { port } = await startSidecar(t, { upstream: upstream.url, limits: { replayBytes } })
+    const client = new RawClient(t, port)
+    for (const [framed, body] of cases) {
+      client.write(`POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n${framed}`)
+      t.equal((await client.answer()).status, 200)
+      const seen = upstream.seen.at(-1)
+      t.equal(seen?.body.toString(), body)
+      t.match(seen?.headers, { 'content-length': String(body.length), 'transfer-encoding': undefined })
+    }
   }
 })
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
-import { saveMemory } from '../src/commands/memory.ts'
+import { makeRoom, saveMemory } from '../src/memory.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { bearer } from './fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from './fixtures/upstream.ts'
@@ -279,9 +279,17 @@ t.test('what can not be started says why: a port that is taken, a server info fi
   await six.exit
 })
 
-t.test('only a V8 that knows them is given flags', async t => {
+t.test('only a V8 that knows them is given flags, and its room for new objects grows up to a limit', async t => {
   const set: string[] = []
   for (const v8 of ['11.3.244.8-node.30', '12.4.254.21-node.33', '13.6.233.17-node.53', '15.0.1-node.1']) saveMemory(v8, flag => { set.push(`${v8} ${flag}`) })
   t.match(set, [/^13\..* --scavenger-max-new-space-capacity-mb=2$/, /^13\..* --semi-space-growth-factor=1$/])
   t.equal(set.length, 2)
+  const room: string[] = []
+  makeRoom('13.6.233.17-node.53', flag => { room.push(flag) })
+  const held: unknown[] = []
+  while (room.length < 2) {
+    for (let i = 0; i < 10_000; i++) held.push({ i })
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.strictSame(room, ['--semi-space-growth-factor=2', '--semi-space-growth-factor=1'])
 })
