@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import pino, { type DestinationStream, type Logger } from 'pino'
 import type pinoPretty from 'pino-pretty'
+import { standardOutput } from './standard-output.ts'
 
 /** Loaded for a person's eyes only: JSON lines start without it. */
 const pretty = (): typeof pinoPretty => createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty
@@ -23,26 +24,6 @@ export function safeError (thrown: unknown): object {
   const { code } = thrown as NodeJS.ErrnoException
   const frames = String(thrown.stack).split('\n').filter(line => /^\s+at /.test(line)).map(line => line.trim())
   return { type: thrown.name, code, at: frames.slice(0, 4), cause: thrown.cause === undefined ? undefined : safeError(thrown.cause) }
-}
-
-/**
- * Standard output, without ever holding up the program for a reader that does not read. Lines that are written in a row
- * go on as one text: pino's stream would measure all that waits anew for each of them.
- */
-function standardOutput (): DestinationStream {
-  const out = pino.destination({ fd: 1, sync: false })
-  let lines = ''
-  const leave = (): void => {
-    const text = lines
-    lines = ''
-    out.write(text)
-  }
-  return {
-    write: line => {
-      if (lines === '') process.nextTick(leave)
-      lines += line
-    }
-  }
 }
 
 /** Makes times in ISO 8601 of ms since 1970; only the milliseconds are made anew for each. */

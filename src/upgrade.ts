@@ -63,7 +63,7 @@ export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
   })
   return {
     /** The upgrade that a request asks for, if it does. */
-    of: (request: IncomingMessage): Upgrade | undefined => upgrades.get(request)
+    of: (request: IncomingMessage): Upgrade | undefined => request.headers.upgrade === undefined ? undefined : upgrades.get(request)
   }
 }
 

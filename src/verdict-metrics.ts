@@ -6,6 +6,8 @@ import type { Clock, VerdictObserver } from './verdict.ts'
 
 /** ms after a refusal within which a success shows that it was wrong. */
 const REGRET = 60_000
+/** ms within which refusals in a row of one token count as one here: a storm of them costs the less. */
+const ROUGHLY = 1_000
 
 /**
  * Metrics of verdicts, so that harm is seen and not only speed. Labels are routes and the closed sets of reasons,
@@ -35,6 +37,8 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
     help: 'Tokens that were refused here and accepted by the upstream on the same route within 60 s: should be 0.'
   })
   const refusals = new LRUCache<Key, number>({ max: entries })
+  let lastKey: Key | undefined
+  let lastAt = 0
 
   return {
     looked: ({ route }, found) => { lookups.count(route, found) },
@@ -42,11 +46,18 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
       verdicts.count(route, verdict.state, verdict.state === 'inactive' ? verdict.reason : '', verdict.source)
     },
     suspected: ({ route }) => { suspicions.count(route) },
-    refused: ({ key }) => { refusals.set(key, clock.monotonic()) },
+    refused: ({ key }) => {
+      const now = clock.monotonic()
+      if (key === lastKey && now < lastAt + ROUGHLY) return
+      lastKey = key
+      lastAt = now
+      refusals.set(key, now)
+    },
     succeeded: ({ key, route }) => {
       const refusedAt = refusals.get(key)
       if (refusedAt === undefined) return
       refusals.delete(key)
+      lastKey = undefined
       if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.count(route)
     },
     probed: ({ route }, outcome) => { probes.count(route, outcome) }

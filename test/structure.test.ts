@@ -15,7 +15,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files', 'memory'],
   ['credential'],
   ['verdict', 'verdict-entry'],
-  ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'log', 'rejection'],
+  ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'standard-output', 'log', 'rejection'],
   ['error-handler', 'response-body', 'record', 'traces', 'loop', 'refusals', 'journal', 'outbox', 'request-id', 'stopwatch', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],
   ['metrics'],

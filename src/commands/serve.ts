@@ -5,7 +5,7 @@ import { buildApp } from '../app.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { Listener } from '../listener.ts'
 import { createLog } from '../log.ts'
-import { makeRoom } from '../memory.ts'
+import { saveMemory } from '../memory.ts'
 import type { Command } from './command.ts'
 import { reload } from './reload.ts'
 
@@ -24,6 +24,7 @@ function announce ({ routes }: Config, url: string, log: Logger): void {
 
 /** Runs the proxy until a signal ends it. Exit codes: 0 after a signal, 1 when it can not listen, 2 for a bad configuration. */
 export const serve: Command = async ({ flags, env, stdout, stderr }) => {
+  saveMemory()
   const config = loadConfig({ flags, env })
   const log = createLog({ level: config.logLevel, human: stdout.isTTY === true })
   const listener = new Listener(buildApp({ config, log }))
@@ -49,7 +50,6 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
     stderr.write(`codex-sidecar cannot listen on ${config.host}:${config.port} (${code}).${code === 'EADDRINUSE' ? ' Something else listens there, perhaps another codex-sidecar; choose another with --port.' : ''}\n`)
     return 1
   }
-  makeRoom()
   const { url, port } = address
   log.info(`listening on ${url}`)
   announce(config, url, log)

@@ -10,7 +10,7 @@ import { workloads, type Figures, type Workload } from './workloads.ts'
  * peer after the other, so that what disturbs the machine disturbs them alike: only ratios within a round count.
  */
 /** Turns that are not counted: connections are opened, the token is asked about, the compiler does its work. */
-const WARM_UPS = 2
+const WARM_UPS = 4
 /** Times the turns of each workload. */
 const factor = Number(process.env['ROUNDS'] ?? 1)
 const only = new RegExp(process.env['ONLY'] ?? '.')
