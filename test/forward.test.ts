@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { Agent, request } from 'undici'
+import { decodeRaw } from '../src/headers.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { startSidecar } from './fixtures/sidecar.ts'
 import { bearer } from './fixtures/token.ts'
@@ -412,4 +413,7 @@ t.test('a head that comes in pieces is put together', async t => {
   const client = new RawClient(t, port)
   client.write(get('/v1/models'))
   t.match((await client.answer()).headers, { 'x-before': '1', 'x-cut': 'begin and end', 'x-after': '2' })
+  const packet = Buffer.from('A: 1B: 2')
+  t.strictSame(decodeRaw([packet.subarray(0, 1), packet.subarray(3, 4), packet.subarray(4, 5), Buffer.allocUnsafeSlow(1).fill('x')]), ['A', '1', 'B', 'x'])
+  t.strictSame(decodeRaw([packet.subarray(0, 1), packet.subarray(3, 4)]), ['A', '1'])
 })
