@@ -138,6 +138,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     if (this.#done) return
     if (this.#stop === undefined && this.#mayReplay()) {
       this.#replayed = true
+      this.#abort = undefined // that of the first try ends nothing any more
       return this.send()
     }
     const error = thrown instanceof SidecarError ? thrown : explain(thrown)

@@ -31,13 +31,16 @@ const finished = /"finish_reason" ?: ?"/
 /** Blank lines, which end an event: LF LF, LF CR LF (CR LF CR LF too), CR CR. */
 const blanks = ['\n\n', '\n\r\n', '\r\r'].map(text => Buffer.from(text))
 
+const CR = 0x0d
+
 /** Longest blank line, bytes: so many stay back even of an event that does not end, or its end could go unseen. */
 const BLANK = 3
 
 /** Index behind the last event that is whole, 0 when none is. */
 function lastBoundary (bytes: Buffer): number {
   let end = 0
-  for (const blank of blanks) {
+  // Without a CR only the first of them can be there; the others would be looked for through all of it.
+  for (const blank of bytes.includes(CR) ? blanks : blanks.slice(0, 1)) {
     const at = bytes.lastIndexOf(blank)
     if (at >= 0) end = Math.max(end, at + blank.length)
   }
@@ -89,9 +92,10 @@ export class EventStream {
   flush (): Buffer { return this.#inspect(this.#held) }
 
   #inspect (bytes: Buffer): Buffer {
-    if (!this.#terminal && bytes.length > 0) {
+    const pattern = terminal[this.#protocol]
+    if (pattern !== undefined && !this.#terminal && bytes.length > 0) {
       const text = bytes.toString('latin1')
-      this.#terminal = terminal[this.#protocol]?.test(text) ?? false
+      this.#terminal = pattern.test(text)
       this.#finished ||= this.#protocol === 'chat' && finished.test(text)
     }
     return bytes

@@ -46,10 +46,12 @@ const streams = (name: string, { connections, count, every }: { connections: num
       let text = ''
       socket.setEncoding('latin1').on('data', (chunk: string) => {
         if (every > 0) for (const [, at = ''] of chunk.matchAll(/"at":(\d+)/g)) latencies.push(Number(process.hrtime.bigint() - BigInt(at)) / 1e6)
-        text = (text + chunk).slice(-64)
-        if (text.includes('response.completed')) socket.destroy()
+        text += chunk
+        if (text.includes('response.completed')) socket.destroy() // anywhere in it: framing may follow
+        text = text.slice(-64)
       })
-      socket.write(head('GET', `/v1/events?every=${every}&count=${count}`, good))
+      // Whatever the peer answers, its answer has an end.
+      socket.write(head('GET', `/v1/events?every=${every}&count=${count}`, good).toString().replace('\r\n', '\r\nconnection: close\r\n'))
       await once(socket, 'close')
     }))
     return every > 0 ? latencies.sort((a, b) => a - b) : undefined
@@ -149,8 +151,9 @@ const beside: Workload = {
         const now = performance.now()
         if (last > 0) gaps.push(now - last)
         last = now
-        text = (text + chunk).slice(-64)
-        if (text.includes('response.completed')) socket.destroy()
+        text += chunk
+        if (text.includes('response.completed')) socket.destroy() // anywhere in it: framing may follow
+        text = text.slice(-64)
       })
       socket.write(head('GET', '/v1/events?every=20&count=250', good))
       await once(socket, 'close')
