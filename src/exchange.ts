@@ -10,7 +10,8 @@ import { decodeRaw, endToEnd, valuesOf } from './headers.ts'
 import type { Config } from './config.ts'
 import type { Running } from './drain.ts'
 import type { RequestRecord } from './record.ts'
-import { bodyFor, type Ending, type ResponseBody } from './response-body.ts'
+import { relay } from './relay.ts'
+import type { Ending, ResponseBody } from './response-body.ts'
 import type { UpgradedSocket } from './tunnel.ts'
 import { ignore, type Upload } from './upload.ts'
 import type { Connection, Lane, LaneDispatch } from './upstream.ts'
@@ -101,7 +102,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#body = this.#bodyFor(status, message, headers)
     if (this.#body !== undefined) return true
     decision.learn(status, headers)
-    this.#body = bodyFor(response, { status, message, headers }, this.#options.head.path)
+    this.#body = relay(response, { status, message, headers }, this.#options.head.path)
     return true
   }
 
@@ -170,8 +171,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   #bodyFor (status: number, message: string, headers: string[]): ErrorBody | undefined {
     if (status < 400) return undefined
     const { response, record, decision, config: { limits, times } } = this.#options
-    const [declared = '0'] = valuesOf(headers, 'content-length')
-    if (response.req.method === 'HEAD' || Number(declared) > limits.errorBodyBytes) return undefined
+    if (response.req.method === 'HEAD' || Number(valuesOf(headers, 'content-length')[0] ?? 0) > limits.errorBodyBytes) return undefined
     return new ErrorBody({
       response, status, message, headers, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody,
       learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : [],

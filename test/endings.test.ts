@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { NoBody, PlainBody } from '../src/response-body.ts'
+import { NoBody } from '../src/plain-body.ts'
+import { relay } from '../src/relay.ts'
 import { EventStream, failureEvent, protocolOf } from '../src/sse.ts'
 import { RawClient } from './fixtures/raw-client.ts'
 import { startSidecar } from './fixtures/sidecar.ts'
@@ -168,7 +169,7 @@ t.test('an answer without a body is whole from its head on', async t => {
 })
 
 t.test('a head that can not be written ends its connection only', async t => {
-  const server = createServer((_request, response) => { new PlainBody(response, { status: 200, message: '', headers: ['no token', ''] }) })
+  const server = createServer((_request, response) => { relay(response, { status: 200, message: '', headers: ['no token', ''] }, '/v1/models') })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())

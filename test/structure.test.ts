@@ -16,7 +16,7 @@ const layers: readonly (readonly string[])[] = [
   ['credential'],
   ['verdict', 'verdict-entry'],
   ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'standard-output', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'record', 'traces', 'loop', 'refusals', 'journal', 'outbox', 'request-id', 'stopwatch', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
+  ['error-handler', 'response-body', 'plain-body', 'event-stream-body', 'batch', 'relay', 'record', 'traces', 'loop', 'refusals', 'journal', 'outbox', 'request-id', 'stopwatch', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
   ['switching-protocols'],
   ['metrics'],
   ['generation'],
