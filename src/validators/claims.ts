@@ -40,6 +40,12 @@ function foreignTo (credential: Credential, foreign: Readonly<Record<string, str
  * sections 4.1.4 and 4.1.5), its account, its kind. It may reject, never accept, so it answers Inactive or undefined.
  */
 export function createClaimsValidator (clock: Clock) {
+  /** The last time told: an expired token comes again and again, and to write its date is a twentieth of a refusal. */
+  let told = { seconds: NaN, text: '' }
+  const tell = (seconds: number): string => {
+    if (told.seconds !== seconds) told = { seconds, text: moment(seconds) }
+    return told.text
+  }
   return {
     validate (credential: Credential, { route, raw }: Presentation): Inactive | undefined {
       const belongs = foreignTo(credential, route.foreignPrefixes)
@@ -47,8 +53,8 @@ export function createClaimsValidator (clock: Clock) {
       if (credential.claims === undefined) return undefined
       const { exp, nbf } = credential.claims
       const now = clock.wall()
-      if (typeof exp === 'number' && now > exp * 1000 + SKEW) return refuse('token_expired', `${moment(exp)} (${ago(now - exp * 1000)})`)
-      if (typeof nbf === 'number' && now + SKEW < nbf * 1000) return refuse('token_not_yet_valid', moment(nbf))
+      if (typeof exp === 'number' && now > exp * 1000 + SKEW) return refuse('token_expired', `${tell(exp)} (${ago(now - exp * 1000)})`)
+      if (typeof nbf === 'number' && now + SKEW < nbf * 1000) return refuse('token_not_yet_valid', tell(nbf))
       const own = accountOf(credential)
       if (own === undefined) return undefined
       const [account, ...more] = valuesOf(raw, 'chatgpt-account-id')
