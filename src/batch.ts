@@ -16,6 +16,8 @@ export class Batch implements ResponseBody {
   #chunks: Buffer[] = []
   #bytes = 0
   #due = true
+  /** Whether the client takes what it is given. */
+  #flowing = true
 
   constructor (response: ServerResponse, body: HeldBody) {
     this.#response = response
@@ -42,7 +44,7 @@ export class Batch implements ResponseBody {
       this.#due = true
       process.nextTick(Batch.#leave, this)
     }
-    return !this.#response.writableNeedDrain
+    return this.#flowing
   }
 
   end (trailers: readonly string[]): Ending {
@@ -60,6 +62,8 @@ export class Batch implements ResponseBody {
     if (chunks.length === 0) return
     this.#chunks = []
     this.#bytes = 0
-    this.#body.data(chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks))
+    const flowing = this.#body.data(chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks))
+    if (!flowing && this.#flowing) this.#response.once('drain', () => { this.#flowing = true })
+    this.#flowing &&= flowing
   }
 }

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
-import { Ajv, type ErrorObject } from 'ajv'
+import type { ErrorObject } from 'ajv'
 import type { JSONWebKeySet } from 'jose'
 import { readCertificates, readKeySets, readOptions } from './config-files.ts'
+import { validate } from './options-check.ts'
 import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
 
 /** All options with their defaults, the routes settled and the CAs read. */
@@ -44,19 +45,6 @@ const declared = Object.entries<Declared>(optionsSchema.properties)
 
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
-
-// Compiled at each start and run once: neither to be checked itself, which a test does, nor to be made fast.
-const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, meta: false, validateSchema: false, code: { optimize: false } })
-ajv.addFormat('key-set', (text: string) => !/^https?:/.test(text) || tryUrl(text) !== null)
-ajv.addFormat('upstream', (text: string) => {
-  const url = tryUrl(text)
-  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
-})
-const validate = ajv.compile<Options>(optionsSchema)
-
-function tryUrl (text: string): URL | null {
-  try { return new URL(text) } catch { return null }
-}
 
 /** What an option allows, in words. */
 function allowed ({ keyword, parentSchema }: ErrorObject): string {

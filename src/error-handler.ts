@@ -1,6 +1,7 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { SidecarError, type Wording } from './errors.ts'
 import { pairsOf } from './headers.ts'
+import { STATUS_CODES } from './node-http.ts'
 
 /** An answer in our own name, ready for a response object or a bare socket. */
 export interface Answer {

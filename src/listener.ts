@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { createServer } from './node-http.ts'
 
 /** All that a server tells its app of. */
 const events = ['request', 'checkContinue', 'checkExpectation', 'connect', 'upgrade', 'clientError']

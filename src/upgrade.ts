@@ -1,8 +1,9 @@
-import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { SidecarError } from './errors.ts'
 import { valuesOf } from './headers.ts'
+import { ServerResponse } from './node-http.ts'
 import type { Pipelines } from './pipeline.ts'
 
 /** What an upgrade brings besides its request. */

@@ -12,7 +12,7 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 
 /** From the inside out; a file may import from its own layer and from those before it. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files', 'memory'],
+  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'option-formats', 'options-check', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files', 'memory', 'node-http'],
   ['credential'],
   ['verdict', 'verdict-entry'],
   ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'standard-output', 'log', 'rejection'],
@@ -43,6 +43,10 @@ t.test('imports point inward only', async t => {
       t.ok(layerOf(imported) <= layerOf(path), `${path} imports ${imported}`)
     }
   }
+})
+
+t.test('Node does not load an undici of its own', async t => {
+  for (const path of sources) t.notMatch(read(`src/${path}`), /^import (?!type ).*'node:http'/m, path)
 })
 
 t.test('files stay small', async t => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setInterval, setTimeout } from 'node:timers/promises'
+import { createServer } from '../../node-http.ts'
 
 /** ms that the stand-in takes to refuse a dead token. */
 export const REFUSAL = 250
