@@ -72,12 +72,13 @@ function unverifiedClaims (secret: string): UnverifiedClaims | undefined {
 
 /** Why a token can not be one, or undefined. */
 function fault (token: string, grammar: RegExp): string | undefined {
+  if (grammar.test(token) && !placeholder.test(token)) return undefined
   if (token === '') return 'it is empty'
   if (placeholder.test(token)) return `it is the word "${token}", so a variable was not set`
   if (/^bearer\s/i.test(token)) return 'the word Bearer stands twice'
   if (/[^\x20-\x7e]/.test(token)) return 'it holds a control or non-ASCII character'
   if (/\s/.test(token)) return 'it holds a space'
-  return grammar.test(token) ? undefined : 'it holds a character that no bearer token may have (RFC 6750)'
+  return 'it holds a character that no bearer token may have (RFC 6750)'
 }
 
 /**

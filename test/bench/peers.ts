@@ -80,6 +80,7 @@ export function peersOf (upstream: Measured): Peers {
     'codex-sidecar in quiet': () => sidecar('codex-sidecar in quiet', { routes }),
     'stock http-proxy': () => node('stock http-proxy', 'stock'),
     'floor': () => node('floor', 'floor'),
+    'bare sockets': () => node('bare sockets', 'sockets'),
     'http-proxy-3': () => node('http-proxy-3', 'http-proxy-3', { HTTP_PROXY_3: `${root}.cache/peers/node_modules/http-proxy-3/dist/lib/index.js` }),
     'fastify hello': () => node('fastify hello', 'hello'),
     'nginx': () => nginx('nginx', origin.slice(7), false),

@@ -9,7 +9,7 @@ import { workloads, type Figures, type Workload } from './workloads.ts'
  * All peers side by side, the proxy on one processor, load and upstream on the other. A round is one short turn of each
  * peer after the other, so that what disturbs the machine disturbs them alike: only ratios within a round count.
  */
-/** Turns that are not counted: connections are opened, the token is asked about, the compiler does its work. */
+/** Turns that are not counted, unless a workload needs more: connections are opened, the token is asked about, the compiler does its work. */
 const WARM_UPS = 4
 /** Times the turns of each workload. */
 const factor = Number(process.env['ROUNDS'] ?? 1)
@@ -35,10 +35,10 @@ async function runFresh ({ name, run }: Workload, asked: readonly string[]): Pro
 }
 
 /** All processes are there all the time, warm, and take turns. */
-async function takeTurns ({ name, run, turns }: Workload, asked: readonly string[]): Promise<void> {
+async function takeTurns ({ name, run, turns, warmUps = WARM_UPS }: Workload, asked: readonly string[]): Promise<void> {
   const targets = await Promise.all(asked.map(async peer => ({ peer, target: await peers.start(peer) })))
   try {
-    for (let warmUp = 0; warmUp < WARM_UPS; warmUp++) for (const { target } of targets) await run(target)
+    for (let warmUp = 0; warmUp < warmUps; warmUp++) for (const { target } of targets) await run(target)
     for (let turn = 0; turn < turns * factor; turn++) for (const { peer, target } of targets) note(name, peer, await run(target))
   } finally {
     await Promise.all(targets.map(({ target }) => target.stop()))

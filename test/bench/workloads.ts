@@ -13,6 +13,8 @@ export interface Workload {
   readonly peers: readonly string[]
   /** How often each of them is measured. */
   readonly turns: number
+  /** Turns before those, in which V8 compiles: nobody's sidecar is new with its thousandth request, and its start has a row of its own. */
+  readonly warmUps?: number
   /** Whether each turn needs a process of its own. */
   readonly fresh?: boolean
   readonly run: (target: Measured) => Promise<Figures>
@@ -32,7 +34,7 @@ async function measured (target: Measured, count: number, work: () => Promise<La
 }
 
 const requests = (name: string, peers: readonly string[], request: Buffer, { connections, count, turns = 15, send = keepAlive }: { connections: number, count: number, turns?: number, send?: typeof keepAlive }): Workload => ({
-  name, peers, turns,
+  name, peers, turns, warmUps: 16,
   run: async target => await measured(target, count, () => send(target.port, request, { connections, count }))
 })
 
@@ -60,7 +62,7 @@ const streams = (name: string, { connections, count, every }: { connections: num
 
 /** Messages of so many bytes that come back, over several sockets at once, one at a time on each. */
 const echo = (bytes: number, { sockets, count }: { sockets: number, count: number }): Workload => ({
-  name: `WebSocket echo, ${bytes} B, ${sockets} at once`, peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'direct'], turns: 9,
+  name: `WebSocket echo, ${bytes} B, ${sockets} at once`, peers: ['codex-sidecar', 'stock http-proxy', 'http-proxy-3', 'bare sockets', 'direct'], turns: 9,
   run: async target => {
     const open = await Promise.all(Array.from({ length: sockets }, async () => {
       const socket = new WebSocket(`ws://127.0.0.1:${target.port}/v1/responses`, { headers: { authorization: `Bearer ${good}` }, perMessageDeflate: false, maxPayload: 1 << 24 })
