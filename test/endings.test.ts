@@ -145,6 +145,12 @@ t.test('events are not held up', async t => {
   t.pass('each event arrives before the next is sent')
 })
 
+t.test('events that come together go on together', async t => {
+  const { client } = await ask(t, '/v1/responses', chunked(delta, delta, delta))
+  await client.until(() => client.received.includes(delta))
+  t.match(client.received, chunk(delta.repeat(3)), 'three HTTP chunks of one read are one now')
+})
+
 t.test('a silent stream ends within its limit', async t => {
   const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write(chunked(delta))) })
   const { port } = await startSidecar(t, { upstream: upstream.url, times: { idleStream: 60 } })
