@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { peersOf, startUpstream } from './peers.ts'
+import type { Measured } from './process.ts'
 import { markdown, type Values } from './ratios.ts'
 import { workloads, type Figures, type Workload } from './workloads.ts'
 
@@ -11,6 +12,9 @@ import { workloads, type Figures, type Workload } from './workloads.ts'
  */
 /** Turns that are not counted, unless a workload needs more: connections are opened, the token is asked about, the compiler does its work. */
 const WARM_UPS = 4
+/** By how much the same requests may cost the upstream more than the cheapest time. */
+const DISTURBED = 1.3
+const TRIES = 3
 /** Times the turns of each workload. */
 const factor = Number(process.env['ROUNDS'] ?? 1)
 const only = new RegExp(process.env['ONLY'] ?? '.')
@@ -34,12 +38,45 @@ async function runFresh ({ name, run }: Workload, asked: readonly string[]): Pro
   }
 }
 
+/** What one peer measured in one turn, and what that cost the upstream. */
+interface Turn { readonly peer: string, readonly figures: Figures, readonly upstreamCpu: number }
+
+async function takeRound (targets: readonly { peer: string, target: Measured }[], run: Workload['run']): Promise<Turn[]> {
+  const round: Turn[] = []
+  // In another order each time: who comes after an idle proxy, or after a large one, finds the processor's caches otherwise.
+  const order = targets.map(target => ({ target, at: Math.random() })).sort((a, b) => a.at - b.at)
+  for (const { target: { peer, target } } of order) {
+    const before = upstream.cpu()
+    const figures = await run(target)
+    round.push({ peer, figures, upstreamCpu: upstream.cpu() - before })
+  }
+  return round
+}
+
+/**
+ * So many rounds in which the machine was left alone, as far as `TRIES` times as many have them. The upstream has the same to
+ * do in all of them: where that took it more of the processor than usual, something else was running there.
+ */
+async function quietRounds (count: number, take: () => Promise<Turn[]>): Promise<Turn[][]> {
+  const rounds: Turn[][] = []
+  for (;;) {
+    rounds.push(await take())
+    const least = new Map<string, number>()
+    for (const { peer, upstreamCpu } of rounds.flat()) least.set(peer, Math.min(upstreamCpu, least.get(peer) ?? Infinity))
+    const quiet = rounds.filter(round => round.every(({ peer, upstreamCpu }) => upstreamCpu <= (least.get(peer) as number) * DISTURBED))
+    if (quiet.length === count) return quiet
+    if (rounds.length === count * TRIES) return quiet.length > count / 2 ? quiet : rounds
+  }
+}
+
 /** All processes are there all the time, warm, and take turns. */
 async function takeTurns ({ name, run, turns, warmUps = WARM_UPS }: Workload, asked: readonly string[]): Promise<void> {
   const targets = await Promise.all(asked.map(async peer => ({ peer, target: await peers.start(peer) })))
   try {
     for (let warmUp = 0; warmUp < warmUps; warmUp++) for (const { target } of targets) await run(target)
-    for (let turn = 0; turn < turns * factor; turn++) for (const { peer, target } of targets) note(name, peer, await run(target))
+    for (const round of await quietRounds(turns * factor, () => takeRound(targets, run))) {
+      for (const { peer, figures } of round) note(name, peer, figures)
+    }
   } finally {
     await Promise.all(targets.map(({ target }) => target.stop()))
   }
