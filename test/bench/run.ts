@@ -14,7 +14,7 @@ import { workloads, type Figures, type Workload } from './workloads.ts'
 const WARM_UPS = 4
 /** By how much the same requests may cost the upstream more than the cheapest time. */
 const DISTURBED = 1.3
-const TRIES = 3
+const TRIES = 2
 /** Times the turns of each workload. */
 const factor = Number(process.env['ROUNDS'] ?? 1)
 const only = new RegExp(process.env['ONLY'] ?? '.')
