@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { percentile } from './load.ts'
 import { peersOf, startUpstream } from './peers.ts'
 import type { Measured } from './process.ts'
 import { markdown, type Values } from './ratios.ts'
@@ -12,8 +13,8 @@ import { workloads, type Figures, type Workload } from './workloads.ts'
  */
 /** Turns that are not counted, unless a workload needs more: connections are opened, the token is asked about, the compiler does its work. */
 const WARM_UPS = 4
-/** By how much the same requests may cost the upstream more than the cheapest time. */
-const DISTURBED = 1.3
+/** By how much the same work may cost load and upstream more than in the quieter turns. */
+const DISTURBED = 1.15
 const TRIES = 2
 /** Times the turns of each workload. */
 const factor = Number(process.env['ROUNDS'] ?? 1)
@@ -38,34 +39,40 @@ async function runFresh ({ name, run }: Workload, asked: readonly string[]): Pro
   }
 }
 
-/** What one peer measured in one turn, and what that cost the upstream. */
-interface Turn { readonly peer: string, readonly figures: Figures, readonly upstreamCpu: number }
+/** What one peer measured in one turn, and the processor time of load and upstream meanwhile, microseconds. */
+interface Turn { readonly peer: string, readonly figures: Figures, readonly rest: number }
+
+const restCpu = (): number => {
+  const { user, system } = process.cpuUsage()
+  return user + system + upstream.cpu()
+}
 
 async function takeRound (targets: readonly { peer: string, target: Measured }[], run: Workload['run']): Promise<Turn[]> {
   const round: Turn[] = []
   // In another order each time: who comes after an idle proxy, or after a large one, finds the processor's caches otherwise.
   const order = targets.map(target => ({ target, at: Math.random() })).sort((a, b) => a.at - b.at)
   for (const { target: { peer, target } } of order) {
-    const before = upstream.cpu()
+    const before = restCpu()
     const figures = await run(target)
-    round.push({ peer, figures, upstreamCpu: upstream.cpu() - before })
+    round.push({ peer, figures, rest: restCpu() - before })
   }
-  return round
+  return targets.map(({ peer }) => round.find(turn => turn.peer === peer) as Turn)
 }
 
 /**
- * So many rounds in which the machine was left alone, as far as `TRIES` times as many have them. The upstream has the same to
- * do in all of them: where that took it more of the processor than usual, something else was running there.
+ * So many rounds in which the machine left ours and each other peer alone, or `TRIES` times as many in all. Load and
+ * upstream have the same to do for a peer in all of its turns: one in which that took more of the processor than it
+ * usually does is told by `NaN`, since something else was running then.
  */
 async function quietRounds (count: number, take: () => Promise<Turn[]>): Promise<Turn[][]> {
   const rounds: Turn[][] = []
   for (;;) {
     rounds.push(await take())
-    const least = new Map<string, number>()
-    for (const { peer, upstreamCpu } of rounds.flat()) least.set(peer, Math.min(upstreamCpu, least.get(peer) ?? Infinity))
-    const quiet = rounds.filter(round => round.every(({ peer, upstreamCpu }) => upstreamCpu <= (least.get(peer) as number) * DISTURBED))
-    if (quiet.length === count) return quiet
-    if (rounds.length === count * TRIES) return quiet.length > count / 2 ? quiet : rounds
+    const limits = (rounds[0] as Turn[]).map((_, i) => percentile(rounds.map(round => (round[i] as Turn).rest).sort((a, b) => a - b), 20) * DISTURBED)
+    const quiet = (round: Turn[], i: number): boolean => (round[i] as Turn).rest <= (limits[i] as number)
+    const pairs = limits.map((_, i) => rounds.filter(round => quiet(round, 0) && quiet(round, i)).length)
+    if (Math.min(...pairs) < count && rounds.length < count * TRIES) continue
+    return rounds.map(round => round.map((turn, i) => quiet(round, i) ? turn : { ...turn, figures: Object.fromEntries(Object.keys(turn.figures).map(figure => [figure, NaN])) }))
   }
 }
 

@@ -34,7 +34,7 @@ async function measured (target: Measured, count: number, work: () => Promise<La
 }
 
 const requests = (name: string, peers: readonly string[], request: Buffer, { connections, count, turns = 15, send = keepAlive }: { connections: number, count: number, turns?: number, send?: typeof keepAlive }): Workload => ({
-  name, peers, turns, warmUps: 16,
+  name, peers, turns, warmUps: 12,
   run: async target => await measured(target, count, () => send(target.port, request, { connections, count }))
 })
 
