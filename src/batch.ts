@@ -16,7 +16,7 @@ export class Batch implements ResponseBody {
   #chunks: Buffer[] = []
   #bytes = 0
   #due = true
-  /** Whether the client takes what it is given. */
+  /** Whether the client takes what it is given. `writableNeedDrain` stays set on the answer to an upgrade, whose `drain` is passed on to it. */
   #flowing = true
 
   constructor (response: ServerResponse, body: HeldBody) {
@@ -62,8 +62,9 @@ export class Batch implements ResponseBody {
     if (chunks.length === 0) return
     this.#chunks = []
     this.#bytes = 0
-    const flowing = this.#body.data(chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks))
-    if (!flowing && this.#flowing) this.#response.once('drain', () => { this.#flowing = true })
-    this.#flowing &&= flowing
+    const taken = this.#body.data(chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks))
+    if (taken || !this.#flowing) return
+    this.#flowing = false
+    this.#response.once('drain', () => { this.#flowing = true })
   }
 }

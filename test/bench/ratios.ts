@@ -16,6 +16,7 @@ export function markdown (values: Values): string {
       const ours = usual ?? troubled ?? []
       const ratios = Object.entries(others).map(([peer, theirs]) => {
         const each = quiet(ours.map((value, i) => value / (theirs[i] as number)))
+        if (each.length === 0) return `${peer}: no quiet turns` // not after a quarter of an hour, for want of one ratio
         return `${peer} ${short(median(each))} (${short(percentile(each, 25))} to ${short(percentile(each, 75))})`
       })
       lines.push(`| ${workload} | ${figure} | ${short(median(quiet(ours)))} | ${ratios.join('; ')} |`)

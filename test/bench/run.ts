@@ -15,6 +15,7 @@ import { workloads, type Figures, type Workload } from './workloads.ts'
 const WARM_UPS = 4
 /** By how much the same work may cost load and upstream more than in the quieter turns. */
 const DISTURBED = 1.15
+/** Times the rounds that are wanted: so many are taken at most until there are enough quiet ones. */
 const TRIES = 2
 /** Times the turns of each workload. */
 const factor = Number(process.env['ROUNDS'] ?? 1)
