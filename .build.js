@@ -21,9 +21,9 @@ const unused = name => ({
 const readyCheck = {
   name: 'ready check',
   setup ({ onLoad }) {
-    onLoad({ filter: /src\/options-check\.ts$/ }, async () => {
-      const { ajv, validate } = await import('./dist/options-check.js')
-      return { contents: standalone.default(ajv, validate), resolveDir: 'src' }
+    onLoad({ filter: /src\/config\/options-check\.ts$/ }, async () => {
+      const { ajv, validate } = await import('./dist/config/options-check.js')
+      return { contents: standalone.default(ajv, validate), resolveDir: 'src/config' }
     })
   }
 }
@@ -41,7 +41,7 @@ const { metafile } = await build({
   // V8 keeps the source, and at two bytes a character once a comment has an umlaut: 5 MB. Names stay, for stack traces.
   minifyWhitespace: true,
   lineLimit: 160,
-  // undici asks for it to compare, and Node would load its own undici for that: see src/node-http.ts.
+  // undici asks for it to compare, and Node would load its own undici for that: see src/wire/node-http.ts.
   define: { 'globalThis.Headers': 'undefined' },
   legalComments: 'external',
   // CommonJS packages call it for Node's own modules.

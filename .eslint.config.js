@@ -16,7 +16,7 @@ export default tseslint.config(
     }
   },
   {
-    files: ['src/status-page/*.js'],
+    files: ['src/status/page/*.js'],
     languageOptions: { parserOptions: { project: './.tsconfig.page.json' } },
     rules: { '@typescript-eslint/no-unsafe-assignment': 'off' } // it does not see a cast in JSDoc
   },

@@ -24,7 +24,7 @@ WORKDIR /app
 # All of it belongs to root and the program runs as another user, so it can not change itself.
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY --from=build /app/src/status-page ./src/status-page
+COPY --from=build /app/src/status/page ./src/status/page
 COPY package.json LICENSE ./
 USER node
 EXPOSE 7257

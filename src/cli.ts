@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { Command, CommandContext } from './commands/command.ts'
-import { version } from './package-files.ts'
+import { version } from './config/package-files.ts'
 
 interface Entry {
   /** Loads the command: none waits for what only another one needs. */

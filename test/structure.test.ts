@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { configFlags, loadConfig } from '../src/config.ts'
-import { codes } from '../src/errors.ts'
+import { codes } from '../src/answers/errors.ts'
+import { configFlags, loadConfig } from '../src/config/config.ts'
 import { matrixTable } from './fixtures/matrix.ts'
 import { answersTable, optionsTable, symptomsTable } from './fixtures/readme-tables.ts'
 import { symptoms } from './fixtures/troubleshooting.ts'
@@ -9,40 +9,35 @@ import { symptoms } from './fixtures/troubleshooting.ts'
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.ts')).sort()
+const folders = readdirSync(new URL('src/', root), { recursive: true, withFileTypes: true }).filter(entry => entry.isDirectory())
 
-/** From the inside out; a file may import from its own layer and from those before it. */
-const layers: readonly (readonly string[])[] = [
-  ['errors', 'headers', 'sse', 'frames', 'json-schema', 'options', 'option-formats', 'options-check', 'config', 'config-files', 'conformance', 'setup-lines', 'package-files', 'memory', 'node-http'],
-  ['credential'],
-  ['verdict', 'verdict-entry'],
-  ['connection-credential', 'validators', 'jwks', 'suspicion', 'verdict-cache', 'verdict-listing', 'upstream', 'circuit', 'failure', 'standard-output', 'log', 'rejection'],
-  ['error-handler', 'response-body', 'plain-body', 'event-stream-body', 'batch', 'relay', 'record', 'traces', 'loop', 'refusals', 'journal', 'outbox', 'request-id', 'stopwatch', 'tally', 'verdict-metrics', 'latency-metrics', 'upstream-metrics', 'process-metrics', 'access-log', 'upload', 'drain', 'tunnel', 'pipeline', 'upgrade', 'prober'],
-  ['switching-protocols'],
-  ['metrics'],
-  ['generation'],
-  ['guard', 'error-body', 'exchange', 'forward', 'client-error'],
-  ['status', 'status-page', 'status-paths', 'health'],
-  ['app'],
-  ['listener'],
-  ['index'],
-  ['commands'],
-  ['cli'],
-  ['main']
-]
+/** From the ground up, in the order in which a request meets them: a room uses those before it. Files of `src` itself: the clock is beneath all, the others are the roof. */
+const rooms = ['config', 'wire', 'answers', 'credential', 'upstream', 'verdict', 'telemetry', 'downstream', 'tunnel', 'forward', 'status', 'app']
+const ground = ['clock.ts']
+const roof = ['commands', 'cli.ts', 'main.ts', 'index.ts']
+const storeys = [...ground, ...rooms, ...roof]
 
-const layerOf = (path: string): number => {
-  const name = path.replace(/\.ts$/, '')
-  return layers.findIndex(layer => layer.some(entry => entry === name || name.startsWith(`${entry}/`)))
-}
+/** The storey of a file, by the first part of its path in `src`. */
+const storeyOf = (path: string): number => storeys.indexOf(path.split('/')[0] as string)
 
-t.test('imports point inward only', async t => {
+t.test('a room uses only rooms nearer to the ground', async t => {
   for (const path of sources) {
-    t.not(layerOf(path), -1, `${path} has its layer`)
-    for (const [, target = ''] of read(`src/${path}`).matchAll(/from '(\.[^']+)'/g)) {
+    t.not(storeyOf(path), -1, `${path} stands in a room`)
+    for (const [, target = ''] of read(`src/${path}`).matchAll(/(?:from|import\() ?'(\.[^']+)'/g)) {
       const imported = new URL(target, new URL(`src/${path}`, root)).pathname.replace(/^.*\/src\//, '')
-      t.ok(layerOf(imported) <= layerOf(path), `${path} imports ${imported}`)
+      t.ok(storeyOf(imported) <= storeyOf(path), `${path} imports ${imported}`)
     }
   }
+})
+
+t.test('no room is crowded, and each is on the map', async t => {
+  const map = read('src/README.md')
+  for (const room of rooms) t.match(map, `\`${room}/\``, `src/README.md knows ${room}`)
+  for (const { name, parentPath } of folders) {
+    const files = readdirSync(new URL(`${name}/`, new URL(`file://${parentPath}/`)), { withFileTypes: true }).filter(entry => entry.isFile())
+    t.ok(name === 'commands' || files.length <= 12, `${name} holds ${files.length} files`)
+  }
+  t.ok(readdirSync(new URL('src/', root), { withFileTypes: true }).filter(entry => entry.isFile()).length <= 5, 'few files stand outside')
 })
 
 t.test('Node does not load an undici of its own', async t => {
@@ -52,7 +47,7 @@ t.test('Node does not load an undici of its own', async t => {
 t.test('files stay small', async t => {
   const lines = sources.map(path => read(`src/${path}`).split('\n').length).sort((a, b) => a - b)
   t.ok((lines.at(-1) ?? 0) <= 200, `the longest has ${lines.at(-1)} lines`)
-  for (const name of readdirSync(new URL('src/status-page/', root))) t.ok(read(`src/status-page/${name}`).split('\n').length <= 200, name)
+  for (const name of readdirSync(new URL('src/status/page/', root))) t.ok(read(`src/status/page/${name}`).split('\n').length <= 200, name)
   t.ok((lines[lines.length >> 1] ?? 0) < 80, `the median has ${lines[lines.length >> 1]} lines`)
 })
 

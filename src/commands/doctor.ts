@@ -1,14 +1,14 @@
-import { loadConfig } from '../config.ts'
+import { loadConfig } from '../config/config.ts'
 import type { Command } from './command.ts'
-import { codexFindings } from './doctor/codex.ts'
-import { environmentFindings } from './doctor/environment.ts'
+import { codexFindings } from './doctor/clients/codex.ts'
+import { environmentFindings } from './doctor/clients/environment.ts'
+import { openclawFindings } from './doctor/clients/openclaw.ts'
 import { listenerFindings } from './doctor/listener.ts'
-import { openclawLogins } from './doctor/openclaw-logins.ts'
-import { openclawFindings } from './doctor/openclaw.ts'
-import { proxyFindings } from './doctor/proxy.ts'
+import { openclawLogins } from './doctor/logins/openclaw.ts'
+import { ownSqlite } from './doctor/logins/sqlite.ts'
+import { proxyFindings } from './doctor/network/proxy.ts'
+import { networkFindings } from './doctor/network/upstream.ts'
 import { humanText, jsonText, worstOf } from './doctor/report.ts'
-import { ownSqlite } from './doctor/sqlite.ts'
-import { networkFindings } from './doctor/upstream.ts'
 
 /**
  * Looks for what is wrong: address, clients, logins, proxies, upstreams, clock. It changes nothing and shows no secret.

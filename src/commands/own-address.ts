@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 
 /** Addresses that mean all of a machine's own. */
 const everywhere = /^(?:0\.0\.0\.0|::|\[::\])$/

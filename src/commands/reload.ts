@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import { buildApp } from '../app.ts'
-import { loadConfig, type Config, type ConfigError, type ConfigSources } from '../config.ts'
-import type { Listener } from '../listener.ts'
+import { buildApp } from '../app/app.ts'
+import type { Listener } from '../app/listener.ts'
+import { loadConfig, type Config, type ConfigError, type ConfigSources } from '../config/config.ts'
 
 /** What only a start looks at. */
 const fixed = ['host', 'port', 'serverInfo'] as const

@@ -1,5 +1,5 @@
-import { loadConfig } from '../config.ts'
-import { baseUrls, recipes, usableRecipes } from '../setup-lines.ts'
+import { loadConfig } from '../config/config.ts'
+import { baseUrls, recipes, usableRecipes } from '../status/setup-lines.ts'
 import type { Command } from './command.ts'
 import { ownOrigin } from './own-address.ts'
 

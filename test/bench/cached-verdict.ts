@@ -3,14 +3,14 @@
 
 import { Registry } from 'prom-client'
 import t from 'tap'
-import { readPerConnection } from '../../src/connection-credential.ts'
-import { createCredentialReader } from '../../src/credential.ts'
-import { createGuard, type Decision } from '../../src/guard.ts'
-import { defaultRoutes, type Options, type Route } from '../../src/options.ts'
-import { createClaimsValidator } from '../../src/validators/claims.ts'
-import { VerdictCache } from '../../src/verdict-cache.ts'
-import { createVerdictMetrics } from '../../src/verdict-metrics.ts'
-import { systemClock as clock } from '../../src/verdict.ts'
+import { systemClock as clock } from '../../src/clock.ts'
+import { defaultRoutes, type Options, type Route } from '../../src/config/options.ts'
+import { createCredentialReader } from '../../src/credential/credential.ts'
+import { readPerConnection } from '../../src/credential/per-connection.ts'
+import { createVerdictMetrics } from '../../src/telemetry/metrics/verdict.ts'
+import { VerdictCache } from '../../src/verdict/cache.ts'
+import { createClaimsValidator } from '../../src/verdict/claims.ts'
+import { createGuard, type Decision } from '../../src/verdict/guard.ts'
 import { jwt } from '../fixtures/token.ts'
 
 const ROUNDS = 7

@@ -1,6 +1,6 @@
-import { buildApp } from '../../app.ts'
-import { loadConfig } from '../../config.ts'
-import { createLog } from '../../log.ts'
+import { buildApp } from '../../app/app.ts'
+import { loadConfig } from '../../config/config.ts'
+import { createLog } from '../../telemetry/log.ts'
 
 /**
  * Opens the real program on a free loopback port, with the defaults that everyone gets, before another upstream.

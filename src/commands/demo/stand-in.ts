@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setInterval, setTimeout } from 'node:timers/promises'
-import { createServer } from '../../node-http.ts'
+import { createServer } from '../../wire/node-http.ts'
 
 /** ms that the stand-in takes to refuse a dead token. */
 export const REFUSAL = 250

@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { ownOrigin } from '../own-address.ts'
 import { subject, type Finding } from './finding.ts'
 

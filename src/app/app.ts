@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import createFastify, { type FastifyInstance, type RawServerDefault } from 'fastify'
+import type { Logger } from 'pino'
+import { answerTo, asSidecarError, writeAnswer } from '../answers/answer.ts'
+import { SidecarError } from '../answers/errors.ts'
+import { systemClock, type Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { readPerConnection } from '../credential/per-connection.ts'
+import { answerBareErrors } from '../downstream/client-error.ts'
+import { checkRequest } from '../downstream/conformance.ts'
+import { Drain } from '../downstream/drain.ts'
+import { createOutbox } from '../downstream/outbox.ts'
+import { createRequestIds } from '../downstream/request-id.ts'
+import { acceptUpgrades } from '../downstream/upgrade.ts'
+import { createForward } from '../forward/forward.ts'
+import { registerHealth } from '../status/health.ts'
+import { createStatus } from '../status/status.ts'
+import { quiet } from '../telemetry/access-log.ts'
+import { RequestRecord } from '../telemetry/record.ts'
+import { createTraces } from '../telemetry/traces.ts'
+import { createSwitch } from '../tunnel/switching-protocols.ts'
+import { createUpstream } from '../upstream/upstream.ts'
+import { VerdictCache } from '../verdict/cache.ts'
+import { createClaimsValidator } from '../verdict/claims.ts'
+import { createGuard } from '../verdict/guard.ts'
+import { Prober } from '../verdict/prober.ts'
+import { createSignatureValidator } from '../verdict/signature.ts'
+import type { Validator } from '../verdict/verdict.ts'
+import { originForm } from '../wire/target.ts'
+import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
+import { mount } from './mount.ts'
+import { refuseBy } from './refuse.ts'
+
+/** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
+const ASKING = 2_000
+
+/** nginx's status for a request whose client has left. */
+const CLIENT_GONE = 499
+
+export interface AppOptions {
+  config: Config
+  log: Logger
+  clock?: Clock
+  /** Who is asked about tokens that the cache knows nothing of, cheapest first. */
+  remote?: readonly Validator[]
+  /** That of the app whose place this one takes: fingerprints, metrics and good verdicts go on. */
+  before?: Generation
+}
+
+/** The program without its process: config, listener, guard, forward, upstream, answer. Closing it drains first. */
+export function buildApp ({ config, log, clock = systemClock, remote = [], before }: AppOptions): FastifyInstance {
+  const { times, limits } = config
+  const drain = new Drain()
+  const upstreams = config.routes.map(route => createUpstream(route, config, clock))
+  const nextId = createRequestIds()
+  const legacy = before?.legacy ?? foundLegacy(config, clock, log)
+  const { read, loop, metrics, pipelines, refusals, journal } = legacy
+  /** A request is over, and its status and ending are known. */
+  const over = (record: RequestRecord): void => {
+    record.endedAt = clock.wall()
+    record.ms = performance.now() - record.startedAt
+    record.trace?.end(record)
+    journal.enter(record)
+  }
+  const tunnels = createSwitch(config, drain, over)
+  const { observer } = metrics
+  const { active, inactive, inactiveMax } = times
+  const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
+  if (before !== undefined) cache.adopt(before.verdicts, commonRoutes(config, before.config))
+  const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
+  const prober = new Prober({ config, upstreams, cache, clock, observer })
+  const signature = createSignatureValidator(config, clock)
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const forward = createForward({ config, drain, tunnels, loop })
+
+  const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
+    logController: quiet,
+    genReqId: nextId,
+    rewriteUrl: ({ url = '/' }) => originForm(url),
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: times.requestHead,
+      connectionsCheckingInterval: Math.min(times.requestHead, 5_000),
+      requireHostHeader: false
+    },
+    pluginTimeout: 0, // closing hooks are under it, and draining takes its own time
+    requestTimeout: 0, // a long upload is no attack on a server of one's own
+    return503OnClosing: false, // ours has the envelope
+    forceCloseConnections: true, // what still runs has been drained by then
+    routerOptions: { maxParamLength: limits.headerBytes },
+    frameworkErrors: (error, request, reply) => { // they come before any hook
+      reply.raw.once('close', () => { pipelines.ended(reply.raw) })
+      writeAnswer(reply.raw, answerTo(asSidecarError(error), request.id))
+    },
+    clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
+  })
+  app.server.maxConnections = limits.connections
+  pipelines.watch(app.server)
+  const bare = answerBareErrors(app, { config, log, pipelines, journal, refusals, nextId })
+  const upgrades = acceptUpgrades(app, pipelines)
+
+  app.decorateRequest('record')
+  app.addHook('onRequest', (request, reply, next) => {
+    const { raw: response } = reply
+    const record = request.record = new RequestRecord(request.id, request.method, request.url)
+    if (traces !== undefined) record.trace = traces.begin(request.raw)
+    response.once('close', () => { // Fastify's onResponse passes over clients that left
+      record.status ??= response.headersSent ? response.statusCode : CLIENT_GONE
+      record.ending ??= response.writableFinished ? 'ours' : 'client_gone'
+      over(record)
+      pipelines.ended(response)
+    })
+    checkRequest(request.raw)
+    loop.check(request.raw.headers)
+    next()
+  })
+  const refuse = refuseBy(createOutbox(drain))
+  app.setErrorHandler<Error>(refuse)
+  app.setNotFoundHandler(() => {
+    throw new SidecarError('no_route', { detail: config.routes.map(({ prefix }) => `${prefix}/`).join(', ') })
+  })
+  app.addHook('preClose', () => drain.begin(times.drain))
+
+  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: legacy.version, since: legacy.since })
+  registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
+  app.addHook('onClose', signature.close)
+  if (traces !== undefined) app.addHook('onClose', traces.close)
+  const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
+  app.addHook('onClose', (_app, done) => { forget(); journal.flush(); done() })
+  for (const upstream of upstreams) {
+    app.addHook('onClose', upstream.close)
+    mount(app, { upstream, guard, forward, drain, upgrades, refuse })
+  }
+  return app
+}
+
+declare module 'fastify' {
+  interface FastifyInstance { readonly generation: Generation }
+}

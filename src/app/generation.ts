@@ -1,0 +1,69 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { version } from '../config/package-files.ts'
+import { createCredentialReader, type CredentialReader } from '../credential/credential.ts'
+import { createLoop, type Loop } from '../downstream/loop.ts'
+import { trackPipelines, type Pipelines } from '../downstream/pipeline.ts'
+import { createAccessLog } from '../telemetry/access-log.ts'
+import { Journal } from '../telemetry/journal.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts'
+import { Refusals } from '../telemetry/refusals.ts'
+import type { VerdictCache } from '../verdict/cache.ts'
+
+/** Answers in our own name that /status shows. */
+const REFUSALS = 50
+
+/** What stays when an app with another configuration takes the place of one. */
+export interface Legacy {
+  /** Fingerprints stay the same. */
+  readonly read: CredentialReader
+  readonly loop: Loop
+  readonly metrics: Metrics
+  readonly pipelines: Pipelines
+  readonly refusals: Refusals
+  /** Where finished requests are entered. */
+  readonly journal: Journal
+  /** This program's. */
+  readonly version: string
+  /** When it began, ms since 1970. */
+  readonly since: number
+  /** URL of the listener that outlives its apps, once there is one. */
+  listening?: string
+}
+
+/** One app among those of a process: each configuration has its own. */
+export interface Generation {
+  readonly config: Config
+  readonly legacy: Legacy
+  readonly verdicts: VerdictCache
+  /** Settles when no request or tunnel of it is left. */
+  readonly idle: () => Promise<void>
+}
+
+/** What the first generation begins with. */
+export function foundLegacy ({ limits }: Config, clock: Clock, log: Logger): Legacy {
+  const own = version()
+  const logRequest = createAccessLog(log)
+  const metrics = createMetrics({ entries: limits.verdicts, clock, version: own })
+  const refusals = new Refusals(REFUSALS, clock)
+  return {
+    read: createCredentialReader(),
+    loop: createLoop(),
+    metrics,
+    pipelines: trackPipelines(),
+    refusals,
+    journal: new Journal(record => {
+      logRequest(record)
+      metrics.finished(record)
+      refusals.finished(record)
+    }),
+    version: own,
+    since: clock.wall()
+  }
+}
+
+/** Prefixes of the routes that two configurations have in common, with everything that is said about them. */
+export const commonRoutes = (a: Config, b: Config): ReadonlySet<string> =>
+  new Set(a.routes.filter(route => b.routes.some(other => isDeepStrictEqual(route, other))).map(({ prefix }) => prefix))

@@ -1,0 +1,147 @@
+import { createRequire } from 'node:module'
+import type { ErrorObject } from 'ajv'
+import type { JSONWebKeySet } from 'jose'
+import { readCertificates, readKeySets, readOptions } from './files.ts'
+import { validate } from './options-check.ts'
+import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
+
+/** All options with their defaults, the routes settled and the CAs read. */
+export type Config = Readonly<Omit<Options, 'routes'>> & {
+  readonly routes: readonly Route[]
+  /** CAs to trust at the upstreams, PEM; Node's own where undefined. */
+  readonly ca: readonly string[] | undefined
+  /** Contents of the key sets that are files, by their names. */
+  readonly keySets: Readonly<Record<string, JSONWebKeySet>>
+  /** Whether an HTTP proxy stands before any upstream. */
+  readonly proxied: boolean
+  /** Hosts that it does not stand before, in the form of NO_PROXY. */
+  readonly noProxy: string
+}
+
+/** Every mistake in the configuration at once, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly mistakes: readonly string[]
+  constructor (mistakes: readonly string[]) {
+    super(`${mistakes.length === 1 ? 'One mistake' : `${mistakes.length} mistakes`} in the configuration:\n${mistakes.map(m => `  ${m}`).join('\n')}`)
+    this.mistakes = mistakes
+  }
+}
+
+/** Where the values come from. */
+export interface ConfigSources {
+  /** Flags by name without dashes; undefined where one was given without its value. */
+  flags?: Readonly<Record<string, string | undefined>>
+  env?: Readonly<Record<string, string | undefined>>
+  /** Finds a package or throws; Node's way unless told. */
+  find?: (name: string) => string
+}
+
+/** What the option traces needs; whoever sets it installs them. */
+const tracePackages = ['api', 'core', 'resources', 'sdk-trace', 'exporter-trace-otlp-http'].map(name => `@opentelemetry/${name}`)
+
+interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: readonly string[], minimum?: number, maximum?: number }
+const declared = Object.entries<Declared>(optionsSchema.properties)
+
+/** Flags of the configuration, for the command line's help and parser. */
+export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
+
+/** What an option allows, in words. */
+function allowed ({ keyword, parentSchema }: ErrorObject): string {
+  const { type, format, minimum, maximum, unit, enum: values } = parentSchema as Declared
+  if (keyword === 'format') return format === 'key-set' ? 'an http or https URL, or a file' : 'an http or https URL without user, query or fragment'
+  if (values !== undefined) return `one of ${values.join(', ')}`
+  if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
+  return keyword === 'pattern' ? 'a path that starts with /' : type === 'string' ? 'a text that is not empty' : `an ${type} that is not empty`
+}
+
+/** A value as it was given, but for what a URL may hold of a secret. */
+const given = (value: unknown): string => JSON.stringify(value).replace(/\/\/[^/@"]*@/g, '//***@')
+
+/** Stands for the option's name in a label that says where a value came from. */
+const NAME = '\0'
+
+function describe (error: ErrorObject, origins: ReadonlyMap<string, string>): string {
+  const path = error.instancePath.slice(1).split('/')
+  const extra = error.keyword === 'additionalProperties' ? [String(error.params['additionalProperty'])] : []
+  const name = [...path, ...extra].filter(part => part !== '').join('.')
+  const [top = ''] = name.split('.')
+  const label = (origins.get(top) as string).replace(NAME, name)
+  const { keyword, data } = error
+  if (keyword === 'additionalProperties') return `${label}: no such option`
+  if (keyword === 'required') return `${label}: ${String(error.params['missingProperty'])} is required`
+  return `${label}: is ${given(data)}, allowed: ${allowed(error)}`
+}
+
+/** NO_PROXY, and loopback besides: no proxy reaches this machine's own loopback. */
+function noProxy (env: ConfigSources['env'] = {}): string {
+  const set = env['no_proxy'] ?? env['NO_PROXY'] ?? ''
+  return set === '*' ? set : `${set},localhost,127.0.0.1,[::1]`
+}
+
+/** Whether a package can be loaded. */
+function isThere (name: string, find: (name: string) => string): boolean {
+  try { return find(name) !== '' } catch { return false }
+}
+
+/** What Kubernetes puts into CODEX_SIDECAR_PORT of every pod beside a Service named codex-sidecar: an address, no port of ours. */
+const serviceLink = /^(?:tcp|udp|sctp):\/\//
+
+/** Paths that are answered here. */
+const ownPaths = /^\/(?:livez|healthz|readyz|metrics|status)(?:\/|$)/
+
+/** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
+const typed = (text: string, type: string | undefined): unknown =>
+  type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text
+
+/** Prefixes without their last slash, upstreams of default routes with one; two routes can not share a prefix. */
+function settleRoutes (options: Options, mistakes: string[]): Route[] {
+  const slashed = (url: string): string => url.endsWith('/') ? url : `${url}/`
+  const { chatgptUpstream, openaiUpstream, anthropicUpstream } = options
+  const routes = options.routes ?? defaultRoutes({
+    ...options,
+    chatgptUpstream: slashed(chatgptUpstream),
+    openaiUpstream: slashed(openaiUpstream),
+    anthropicUpstream: slashed(anthropicUpstream)
+  })
+  const settled = routes.map(route => ({ ...route, prefix: route.prefix.replace(/\/+$/, '') }))
+  settled.forEach(({ prefix }, i) => {
+    if (settled.findIndex(other => other.prefix === prefix) < i) mistakes.push(`routes.${i}.prefix: is ${given(prefix)} a second time, allowed: each prefix once`)
+    if (ownPaths.test(prefix)) mistakes.push(`routes.${i}.prefix: is ${given(prefix)}, allowed: any path but codex-sidecar’s own`)
+  })
+  return settled
+}
+
+/**
+ * The only reader of flags, environment and file, in this order of precedence.
+ * @throws ConfigError with every mistake
+ */
+export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.meta.url).resolve }: ConfigSources = {}): Config {
+  const mistakes: string[] = []
+  const origins = new Map<string, string>()
+  const text = (value: string | undefined): string | undefined => value === '' ? undefined : value
+  for (const flag of Object.keys(flags)) if (!configFlags.includes(flag)) mistakes.push(`--${flag}: no such flag`)
+
+  const file = flags['config'] ?? text(env['CODEX_SIDECAR_CONFIG'])
+  const options = file === undefined ? {} : readOptions(file, mistakes)
+  for (const name of Object.keys(options)) origins.set(name, `${file}: ${NAME}`)
+  for (const [name, { type, flag, env: variable }] of declared) {
+    const byEnv = variable === undefined ? undefined : text(env[variable])
+    if (byEnv !== undefined && !(name === 'port' && serviceLink.test(byEnv))) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
+    if (flag === undefined || !(flag in flags)) continue
+    const byFlag = flags[flag]
+    if (byFlag === undefined) mistakes.push(`--${flag}: needs a value`)
+    else { options[name] = typed(byFlag, type); origins.set(name, `--${flag}`) }
+  }
+  if (!validate(options)) {
+    throw new ConfigError([...mistakes, ...(validate.errors as ErrorObject[]).map(error => describe(error, origins))])
+  }
+  const routes = settleRoutes(options, mistakes)
+  const ca = options.caFile === undefined ? undefined : readCertificates(options.caFile, env, mistakes)
+  const missing = options.traces === undefined ? [] : tracePackages.filter(name => !isThere(name, find))
+  if (missing.length > 0) mistakes.push(`traces: needs packages that are not installed beside codex-sidecar: ${missing.join(' ')}`)
+  const keySets = readKeySets(routes, mistakes)
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const proxied = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some(name => text(env[name]) !== undefined)
+  return { ...options, routes, ca, keySets, proxied, noProxy: noProxy(env) }
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { SidecarError } from '../answers/errors.ts'
+import { valuesOf } from '../wire/headers.ts'
+import { ServerResponse } from '../wire/node-http.ts'
+import type { Pipelines } from './pipeline.ts'
+
+/** What an upgrade brings besides its request. */
+export interface Upgrade {
+  readonly socket: Socket
+  /** Bytes that the client sent behind its request. */
+  readonly head: Buffer
+  /** Lets a tunnel have the socket: nothing of the request is kept for it, nor it for the request. */
+  readonly release: () => void
+}
+
+const key = /^[A-Za-z0-9+/]{22}==$/ // 16 bytes, RFC 6455 section 4.1
+
+/**
+ * Only a WebSocket handshake may pass (RFC 6455 section 4.2.1): `h2c` and others would give the client a raw line
+ * to the upstream on which nobody judges anything.
+ * @throws SidecarError `invalid_request`
+ */
+export function checkHandshake ({ method, headers, rawHeaders }: IncomingMessage): void {
+  const valid = method === 'GET' &&
+    headers.upgrade?.toLowerCase() === 'websocket' &&
+    headers['content-length'] === undefined && headers['transfer-encoding'] === undefined &&
+    valuesOf(rawHeaders, 'sec-websocket-version').join() === '13' &&
+    key.test(valuesOf(rawHeaders, 'sec-websocket-key').join())
+  if (!valid) throw new SidecarError('invalid_request', { detail: 'only a WebSocket handshake of version 13 can be upgraded' })
+}
+
+const ignore = (): void => {}
+
+/**
+ * Sends upgrade requests through the same hooks as all others, so that the same guard judges them, the same error
+ * handler answers and the same log line is written. Until a tunnel takes the socket, the answer is plain HTTP.
+ */
+export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
+  const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+  const route = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    const response = new ServerResponse(request)
+    const drained = (): void => { response.emit('drain') }
+    response.shouldKeepAlive = false // Node's parser has let go of the connection
+    response.assignSocket(socket)
+    response.once('finish', () => { socket.destroySoon() })
+    socket.on('drain', drained)
+    upgrades.set(request, {
+      socket,
+      head,
+      release: () => {
+        upgrades.delete(request)
+        response.detachSocket(socket)
+        socket.off('drain', drained)
+      }
+    })
+    app.routing(request, response)
+  }
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.on('error', ignore) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
+    // Pipelined behind a request, its answer comes after that one's, which still has the socket.
+    pipelines.after(socket, () => { route(request, socket, head) })
+  })
+  return {
+    /** The upgrade that a request asks for, if it does. */
+    of: (request: IncomingMessage): Upgrade | undefined => request.headers.upgrade === undefined ? undefined : upgrades.get(request)
+  }
+}
+
+export type Upgrades = ReturnType<typeof acceptUpgrades>

@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { SidecarError } from '../answers/errors.ts'
+import type { Config } from '../config/config.ts'
+import type { Drain } from '../downstream/drain.ts'
+import type { Loop } from '../downstream/loop.ts'
+import type { Upgrade } from '../downstream/upgrade.ts'
+import { Upload } from '../downstream/upload.ts'
+import type { Switch } from '../tunnel/switching-protocols.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { Decision } from '../verdict/guard.ts'
+import { endToEnd } from '../wire/headers.ts'
+import { Exchange } from './exchange.ts'
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+
+/** The longer limit is for answers that come in one piece, after all the reasoning is done. */
+const headersTimeout = ({ headers }: IncomingMessage, { times }: Config): number =>
+  headers.accept?.includes('text/event-stream') === true ? times.streamHeaders : times.headers
+
+export interface ForwardOptions {
+  config: Config
+  drain: Drain
+  tunnels: Switch
+  loop: Loop
+}
+
+/** A request that the guard has passed. */
+export interface Judged {
+  upstream: Upstream
+  decision: Decision
+  /** Set where it asks for a WebSocket. */
+  upgrade: Upgrade | undefined
+}
+
+/**
+ * Sends judged requests upstream: HTTP, event streams, and WebSocket handshakes, whose refusals are HTTP answers too.
+ * @throws SidecarError `lane_full`; every later failure becomes an answer
+ */
+export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
+  const uploadLimits = { ...config.limits, idle: config.times.idleUpload }
+  return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade }: Judged): void {
+    if (upgrade !== undefined) tunnels.admit()
+    const { raw, record } = request
+    const lane = upstream.lanes[decision.lane]
+    const via = loop.via(upstream.origin)
+    const kept = endToEnd(raw.rawHeaders)
+    const headers = record.trace?.outgoing(kept) ?? kept
+    if (via !== undefined) headers.push('Via', via)
+    const leave = lane.enter()
+    reply.hijack()
+    // Only now: a client with a refused token never sends its body (RFC 9110 section 10.1.1).
+    if (raw.headers.expect !== undefined) reply.raw.writeContinue()
+    const upload = hasBody(raw)
+      ? new Upload(raw, uploadLimits, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
+      : undefined
+    const exchange = new Exchange({
+      config, lane, decision, record, upload,
+      response: reply.raw,
+      head: {
+        origin: upstream.origin,
+        path: upstream.pathFor(request.url),
+        method: request.method,
+        headers,
+        headersTimeout: upgrade === undefined ? headersTimeout(raw, config) : config.times.handshake,
+        upgrade: upgrade === undefined ? null : 'websocket',
+        body: null,
+        blocking: false, // nothing is pipelined that could wait for this one
+        onConnection: connection => { exchange.connection = connection }
+      },
+      onUpgrade: upgrade === undefined
+        ? undefined
+        : (headers, socket) => {
+            upgrade.socket.off('end', left)
+            tunnels.join({ upgrade, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' })
+          },
+      onEnd: () => { leave(); done() }
+    })
+    const done = drain.track(exchange)
+    const left = (): void => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }
+    upgrade?.socket.once('end', left)
+    if (upload === undefined) exchange.send()
+    else setImmediate(() => { exchange.send() }) // what of its body came with its head is there then
+  }
+}
+
+export type Forward = ReturnType<typeof createForward>

@@ -1,0 +1,47 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { SidecarError } from '../answers/errors.ts'
+import type { Config } from '../config/config.ts'
+import type { Drain } from '../downstream/drain.ts'
+import type { Journal } from '../telemetry/journal.ts'
+import type { Metrics } from '../telemetry/metrics/metrics.ts'
+import { mountStatus, type StatusPaths } from './paths.ts'
+
+const loopback = /^(?:localhost|[^:[\]]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
+
+/** A Host field's name without its port. */
+const hostName = (host: string): string => host.replace(/:\d*$/, '')
+
+/**
+ * Our own paths tell what runs here, so a web page must not get at them, neither through DNS rebinding (its own name
+ * in Host) nor across origins.
+ * @throws SidecarError `forbidden_host` or `forbidden_origin`
+ */
+function admit ({ headers: { host = '', origin } }: FastifyRequest, allowedHosts: readonly string[]): void {
+  const name = hostName(host)
+  if (!loopback.test(name) && !allowedHosts.includes(name)) throw new SidecarError('forbidden_host', { detail: JSON.stringify(name.slice(0, 80)) })
+  if (origin !== undefined && origin !== `http://${host}`) throw new SidecarError('forbidden_origin')
+}
+
+export interface Health extends StatusPaths { config: Config, drain: Drain, journal: Journal, metrics: Metrics }
+
+/** Paths of our own: is it alive, does it take requests, what has it done, what runs here. */
+export function registerHealth (app: FastifyInstance, { config, drain, journal, metrics, ...paths }: Health): void {
+  app.register((scope, _options, done) => {
+    scope.addHook('onRequest', (request, _reply, next) => {
+      admit(request, config.allowedHosts)
+      journal.flush() // what is told here holds for every request before this one
+      next()
+    })
+    for (const path of ['/livez', '/healthz']) scope.get(path, () => ({ status: 'alive' })) // /healthz: what container tools ask for unless told
+    scope.get('/readyz', () => {
+      if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
+      return { status: 'ready' }
+    })
+    scope.get('/metrics', async (_request, reply) => {
+      reply.type(metrics.contentType)
+      return await metrics.text()
+    })
+    scope.register((inner, _options, next) => { mountStatus(inner, paths); next() })
+    done()
+  })
+}

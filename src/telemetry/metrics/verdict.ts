@@ -1,0 +1,66 @@
+import { LRUCache } from 'lru-cache'
+import type { Registry } from 'prom-client'
+import type { Clock } from '../../clock.ts'
+import type { Key } from '../../credential/credential.ts'
+import type { VerdictObserver } from '../../verdict/verdict.ts'
+import { createTally } from './tally.ts'
+
+/** ms after a refusal within which a success shows that it was wrong. */
+const REGRET = 60_000
+/** ms within which refusals in a row of one token count as one here: a storm of them costs the less. */
+const ROUGHLY = 1_000
+
+/**
+ * Metrics of verdicts, so that harm is seen and not only speed. Labels are routes and the closed sets of reasons,
+ * sources and outcomes.
+ * @param entries refusals remembered at most
+ */
+export function createVerdictMetrics (registry: Registry, { entries, clock }: { entries: number, clock: Clock }): VerdictObserver {
+  const registers = [registry]
+  const lookups = createTally({
+    name: 'codex_sidecar_verdict_lookups_total', registers, labelNames: ['route', 'found'],
+    help: 'What was known of the token of a request: active and inactive are hits, due is one that asks again, unknown is a miss.'
+  })
+  const verdicts = createTally({
+    name: 'codex_sidecar_verdicts_made_total', registers, labelNames: ['route', 'state', 'reason', 'source'],
+    help: 'Verdicts made, and rejections confirmed, by reason and source.'
+  })
+  const suspicions = createTally({
+    name: 'codex_sidecar_suspicions_total', registers, labelNames: ['route'],
+    help: 'Answers of the upstream with 401 and no reason, which make a token suspect.'
+  })
+  const probes = createTally({
+    name: 'codex_sidecar_probes_total', registers, labelNames: ['route', 'outcome'],
+    help: 'Questions to the upstream about a token by outcome; skipped ones were not asked, for one of the limits.'
+  })
+  const falseNegatives = createTally({
+    name: 'codex_sidecar_false_negatives_total', registers, labelNames: ['route'],
+    help: 'Tokens that were refused here and accepted by the upstream on the same route within 60 s: should be 0.'
+  })
+  const refusals = new LRUCache<Key, number>({ max: entries })
+  let lastKey: Key | undefined
+  let lastAt = 0
+
+  return {
+    looked: ({ route }, found) => { lookups.count(route, found) },
+    judged: ({ route }, verdict) => {
+      verdicts.count(route, verdict.state, verdict.state === 'inactive' ? verdict.reason : '', verdict.source)
+    },
+    suspected: ({ route }) => { suspicions.count(route) },
+    refused: ({ key }) => {
+      const now = clock.monotonic()
+      if (key === lastKey && now < lastAt + ROUGHLY) return
+      lastKey = key
+      lastAt = now
+      refusals.set(key, now)
+    },
+    succeeded: ({ key, route }) => {
+      const refusedAt = refusals.get(key)
+      if (refusedAt === undefined) return
+      refusals.delete(key)
+      lastKey = undefined
+      if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.count(route)
+    },
+    probed: ({ route }, outcome) => { probes.count(route, outcome) }
+  }
+}

@@ -1,0 +1,130 @@
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import { SidecarError } from '../answers/errors.ts'
+import type { Ending } from '../telemetry/ending.ts'
+import { closeFrame, FrameTracker, textFrame } from '../wire/frames.ts'
+
+/** RFC 6455 section 7.4.1 and the IANA registry. */
+const INTERNAL_ERROR = 1011
+const SERVICE_RESTART = 1012
+
+/** ms until a socket whose peer does not close its side is closed for it. */
+const LINGER = 2_000
+
+/** ms without a byte after which a tunnel counts as idle when we shut down. */
+const QUIET = 2_000
+
+/** What undici hands over after a 101: a TCP or TLS socket. */
+export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'destroySoon'>
+
+export interface TunnelOptions {
+  client: Socket
+  upstream: UpgradedSocket
+  /** Whether the client understands error messages in the Responses dialect. */
+  explains: boolean
+  /** ms of silence both ways until the tunnel ends. */
+  idle: number
+  /** Called once, when both sockets are closed. */
+  onEnd: (ending: Ending) => void
+}
+
+const ignore = (): void => {}
+
+/**
+ * Two sockets after the upstream's 101, joined byte for byte with back-pressure both ways. When the upstream is lost
+ * the client is told, in a frame where one fits; the client's socket never just vanishes.
+ */
+export class Tunnel {
+  readonly #options: TunnelOptions
+  readonly #frames = new FrameTracker()
+  #ending: Ending | undefined
+  #lastByteAt = performance.now()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (options: TunnelOptions) {
+    this.#options = options
+    const { client, upstream, idle } = options
+    client.setNoDelay(true).setTimeout(0)
+    upstream.setNoDelay(true)
+    this.#afterSilence(idle, () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'the WebSocket fell silent' })) })
+
+    upstream.on('data', (chunk: Buffer) => {
+      this.#frames.push(chunk)
+      this.#pass(chunk, upstream, client)
+    })
+    upstream.on('drain', () => { client.resume() })
+    upstream.on('error', ignore) // its `close` says all that matters
+    const lost = (): void => { this.#lose(new SidecarError('upstream_reset', { detail: 'without a Close frame' })) }
+    upstream.on('end', lost)
+    upstream.on('close', lost)
+
+    client.on('data', (chunk: Buffer) => { this.#pass(chunk, client, upstream) })
+    client.on('drain', () => { upstream.resume() })
+    client.on('end', () => {
+      this.#ending ??= this.#frames.closed ? 'whole' : 'client_gone'
+      upstream.end()
+      this.#closeSoon(upstream)
+    })
+    client.on('close', () => {
+      clearTimeout(this.#timer)
+      upstream.destroy()
+      options.onEnd(this.#ending ?? 'client_gone')
+    })
+  }
+
+  /** Our own shutdown: an idle tunnel is closed now, a busy one when it falls silent. */
+  drain (): void { this.#afterSilence(QUIET, () => { this.stop() }) }
+
+  /** Ends the tunnel: Close 1012, and the client's own Close goes on to the upstream, which then closes. */
+  stop (): void {
+    clearTimeout(this.#timer)
+    const { client, upstream } = this.#options
+    if (!this.#frames.onBoundary || this.#frames.closed) {
+      this.#ending ??= 'cut'
+      client.destroy()
+      return
+    }
+    this.#ending ??= 'explained'
+    upstream.removeAllListeners('data').resume() // nothing may follow a Close frame
+    client.write(closeFrame(SERVICE_RESTART, 'codex-sidecar is restarting; connect again'))
+    this.#closeSoon(upstream)
+  }
+
+  #pass (chunk: Buffer, from: Duplex, to: Duplex): void {
+    this.#lastByteAt = performance.now()
+    if (!to.writable) return // it is on its way out, and only the end of the other one is still waited for
+    if (!to.write(chunk) && to.writableLength > 0) from.pause() // unless the system took all of it at once
+  }
+
+  /** Calls `then` after so many ms without a byte, instead of what was to be called before. */
+  #afterSilence (ms: number, then: () => void): void {
+    clearTimeout(this.#timer)
+    const left = this.#lastByteAt + ms - performance.now()
+    if (left <= 0) then()
+    else this.#timer = setTimeout(() => { this.#afterSilence(ms, then) }, left)
+  }
+
+  /** The upstream will send nothing more. */
+  #lose ({ code, status, message, type }: SidecarError): void {
+    const { client, upstream, explains } = this.#options
+    if (this.#ending !== undefined || this.#frames.closed) {
+      this.#ending ??= 'whole'
+      client.end()
+    } else if (this.#frames.onBoundary) {
+      this.#ending = 'explained'
+      if (explains && this.#frames.betweenMessages) client.write(textFrame(JSON.stringify({ type: 'error', status, error: { type, code, message, param: null } })))
+      client.end(closeFrame(INTERNAL_ERROR, `${code}: ${message}`))
+    } else {
+      this.#ending = 'cut'
+      client.destroy() // within a frame nothing can be said
+    }
+    this.#closeSoon(client)
+    upstream.destroySoon()
+  }
+
+  /** Gives a peer a moment to close its side by itself. */
+  #closeSoon (socket: Duplex): void {
+    const timer = setTimeout(() => { socket.destroy() }, LINGER)
+    socket.once('close', () => { clearTimeout(timer) })
+  }
+}

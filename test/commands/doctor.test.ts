@@ -1,0 +1,531 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createServer as createTlsServer } from 'node:https'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import initSqlJs from 'sql.js'
+import t, { type Test } from 'tap'
+import { request } from 'undici'
+import { run } from '../../src/cli.ts'
+import type { Finding } from '../../src/commands/doctor/finding.ts'
+import { homeOf } from '../../src/commands/doctor/home.ts'
+import { openclawLogins } from '../../src/commands/doctor/logins/openclaw.ts'
+import { ownSqlite, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
+import { interception } from '../../src/commands/doctor/network/upstream.ts'
+import { ownOrigin } from '../../src/commands/own-address.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { selfSigned } from '../fixtures/certificate.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+import { at, bearer, jwt } from '../fixtures/token.ts'
+import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
+
+/** Stands in every login: no line may show it. */
+const SECRET = 'never-to-be-seen'
+const PATIENCE = 400
+
+/** Folders in folders, as deep as OpenClaw's go. */
+type Folder<Inner = never> = Record<string, string | Inner>
+type Home = Folder<Folder<Folder<Folder<Folder>>>>
+
+interface Case {
+  /** The home folder's files. */
+  home?: Home
+  env?: Record<string, string>
+  flags?: string[]
+  /** Port of the sidecar; a free one unless told. */
+  port?: number
+  /** Upstream of all three routes; one that answers unless told. */
+  upstream?: string
+  /** Further options of the configuration file. */
+  options?: object
+  /** Files beside the home folder, whose place is written as FOLDER in options and variables. */
+  files?: Record<string, string | Record<string, string>>
+}
+
+/** A port of this machine on which nobody listens. */
+async function freePort (): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function command (args: string[], env: Record<string, string>) {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await run(args, { env, stdin: process.stdin, stdout: { write: text => out.push(text) }, stderr: { write: text => err.push(text) } })
+  return { code, out: out.join(''), err: err.join('') }
+}
+
+/** The answer of an upstream to anyone without a credential. */
+const refuse = (date?: Date) => (_request: unknown, response: { writeHead: (status: number, headers: Record<string, string>) => { end: () => void } }): void => {
+  response.writeHead(401, date === undefined ? {} : { date: date.toUTCString() }).end()
+}
+
+/** Runs the doctor on a throw-away home, and makes sure that it changes nothing in it and shows no secret. */
+async function examine (t: Test, { home = {}, env = {}, flags = [], port, upstream, options, files: beside = {} }: Case = {}) {
+  const folder = t.testdir({ home, ...beside })
+  const place = (text: string): string => text.replaceAll('FOLDER', folder)
+  writeFileSync(join(folder, 'options.json'), place(JSON.stringify({ times: { connect: PATIENCE }, ...options })))
+  const to = upstream ?? (await startUpstream(t, refuse())).url
+  const variables = {
+    HOME: join(folder, 'home'),
+    CODEX_SIDECAR_CONFIG: join(folder, 'options.json'),
+    CODEX_SIDECAR_PORT: String(port ?? await freePort()),
+    CODEX_SIDECAR_CHATGPT_UPSTREAM: `${to}/backend-api`,
+    CODEX_SIDECAR_OPENAI_UPSTREAM: `${to}/v1`,
+    CODEX_SIDECAR_ANTHROPIC_UPSTREAM: `${to}/v1`,
+    ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, place(value)]))
+  }
+  const files = (): string[] => readdirSync(variables.HOME, { recursive: true, encoding: 'utf8' }).sort().map(name => `${name} ${statSync(join(variables.HOME, name)).mtimeMs}`)
+  const before = files()
+  const { code, out, err } = await command(['doctor', '--json', ...flags], variables)
+  t.strictSame(files(), before, 'the home folder is as it was')
+  t.equal(err, '')
+  t.notMatch(out, SECRET, 'no secret is shown')
+  const { worst, findings } = JSON.parse(out) as { worst: string, findings: Finding[] }
+  t.equal(code, worst === 'problem' ? 1 : 0, 'the exit code is that of the worst finding')
+  const human = (await command(['doctor', ...flags], variables)).out
+  t.notMatch(human, SECRET)
+  for (const { severity, looked, result, mend = '' } of findings.filter(({ severity }) => severity !== 'ok')) {
+    // Times may differ by one between the two reports.
+    const shown = human.split('\n').find(line => line.startsWith(`${severity.padEnd(9)}${looked}: ${result.replace(/\d+ (?:ms|s)\b.*$/, '')}`))
+    t.comment(`FINDING ${severity} | ${looked} | ${result} | ${mend}`)
+    if (shown === undefined) t.fail(`not in the report for people: ${looked}: ${result}\n${human}`)
+    t.ok(human.includes(mend))
+  }
+  const of = (check: string): Finding[] => findings.filter(finding => finding.check === check)
+  return { findings, of, human, port: Number(variables.CODEX_SIDECAR_PORT), config: loadConfig({ env: variables }), env: variables }
+}
+
+t.test('the address', async t => {
+  t.test('is free', async t => {
+    const { of } = await examine(t)
+    t.match(of('listener'), [{ severity: 'note', result: 'is free: codex-sidecar does not run', mend: 'codex-sidecar' }])
+  })
+  t.test('is ours', async t => {
+    const upstream = await startUpstream(t, refuse())
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const { of } = await examine(t, { port })
+    t.match(of('listener'), [{ severity: 'ok', looked: `http://127.0.0.1:${port}`, result: 'codex-sidecar answers and takes requests' }])
+    t.ok(upstream.seen.length === 0, 'none of its questions reaches that one’s upstream')
+  })
+  t.test('is ours, with a route for everything', async t => {
+    const upstream = await startUpstream(t, refuse())
+    const routes = [{ prefix: '/', upstream: upstream.url }]
+    const { config } = await examine(t, { options: { routes } })
+    const { port } = await startSidecar(t, { upstream: upstream.url, config: { routes: config.routes } })
+    const { of } = await examine(t, { port, options: { routes } })
+    t.match(of('listener'), [{ severity: 'ok' }])
+  })
+  t.test('is ours and drains', async t => {
+    let answer = (): void => {}
+    const arrived = new Promise<void>(resolve => { answer = resolve })
+    let finish = (): void => {}
+    const upstream = await startUpstream(t, (_request, response) => { finish = () => response.end(); answer() })
+    const { app, port, url } = await startSidecar(t, { upstream: upstream.url })
+    const running = request(`${url}/v1/models`, { headers: bearer('good') })
+    await arrived
+    const closed = app.close()
+    const { of } = await examine(t, { port })
+    t.match(of('listener'), [{ severity: 'warning', result: 'codex-sidecar answers but is shutting down', mend: 'codex-sidecar' }])
+    finish()
+    await (await running).body.dump()
+    await closed
+  })
+  t.test('is another sidecar’s', async t => {
+    const upstream = await startUpstream(t, refuse())
+    const { config } = await examine(t)
+    const { port } = await startSidecar(t, { upstream: upstream.url, config: { routes: config.routes.filter(({ prefix }) => prefix === '/v1') } })
+    const { of } = await examine(t, { port })
+    t.match(of('listener'), [{ severity: 'problem', result: 'another codex-sidecar answers here, without the route /backend-api/, /v1/messages/ of this configuration', mend: `codex-sidecar --port ${port + 1}` }])
+  })
+  t.test('is taken by another program', async t => {
+    const other = await startUpstream(t, (_request, response) => response.end('hello'))
+    const { of } = await examine(t, { port: Number(new URL(other.url).port) })
+    t.match(of('listener'), [{ severity: 'problem', result: /^another program has this port; lsof -nP -iTCP:\d+ -sTCP:LISTEN tells its name$/, mend: /^codex-sidecar --port \d+$/ }])
+  })
+  t.test('is taken by a program that speaks something else', async t => {
+    const other = await startRawUpstream(t, socket => { socket.end('220 mail.example ESMTP\r\n') })
+    const { of } = await examine(t, { port: Number(new URL(other.url).port) })
+    t.match(of('listener'), [{ severity: 'problem', result: /^a program that does not speak HTTP has this port/ }])
+  })
+  t.test('is open to others, or another one after each start', async t => {
+    const { of, config } = await examine(t, { env: { CODEX_SIDECAR_HOST: '0.0.0.0' } })
+    t.match(of('listener.host'), [{ severity: 'warning', looked: 'host 0.0.0.0', mend: 'codex-sidecar --host 127.0.0.1' }])
+    t.equal(ownOrigin(config), `http://127.0.0.1:${config.port}`)
+    t.match((await examine(t, { port: 0 })).of('listener'), [{ severity: 'note', mend: 'codex-sidecar --port 7257' }])
+    t.equal(ownOrigin(loadConfig({ flags: { host: '::1' } })), 'http://[::1]:7257')
+  })
+})
+
+t.test('OpenClaw', async t => {
+  const openclaw = (t: Test, text: string, rest: Omit<Case, 'home'> = {}) => examine(t, { ...rest, home: { '.openclaw': { 'openclaw.json': text } } })
+  const providers = (entries: object): string => JSON.stringify({ models: { providers: entries } })
+
+  t.test('is not there, or points nowhere', async t => {
+    t.match((await examine(t)).of('openclaw.config'), [{ severity: 'note', looked: '~/.openclaw/openclaw.json', mend: 'codex-sidecar setup openclaw' }])
+    t.match((await openclaw(t, '{}')).of('openclaw.config'), [{ severity: 'warning', result: /goes past codex-sidecar$/, mend: 'codex-sidecar setup openclaw' }])
+  })
+  t.test('both generations point here', async t => {
+    const port = await freePort()
+    const here = `http://127.0.0.1:${port}`
+    for (const entries of [
+      { 'openai-codex': { baseUrl: `${here}/backend-api`, api: 'openai-codex-responses' } },
+      { openai: { baseUrl: `${here}/backend-api/codex`, api: 'openai-chatgpt-responses' } },
+      { openai: { baseUrl: `http://localhost:${port}/v1/` }, anthropic: { baseUrl: `http://host.docker.internal:${port}` } },
+      { mine: { baseUrl: `${here}/v1` } }
+    ]) t.ok((await openclaw(t, providers(entries), { port })).of('openclaw.base_url').every(({ severity }) => severity === 'ok'), JSON.stringify(entries))
+  })
+  t.test('points here with a wrong path, with TLS, with no URL', async t => {
+    const port = await freePort()
+    const here = `http://127.0.0.1:${port}`
+    for (const [name, entry, result, mend] of [
+      ['openai-codex', { baseUrl: `${here}/v1`, api: 'openai-codex-responses' }, `${here}/v1 points here with a path that does not work for it`, `"baseUrl": "${here}/backend-api/codex"`],
+      ['openai', { baseUrl: `${here}/backend-api/v1`, api: 'openai-chatgpt-responses' }, `${here}/backend-api/v1 points here with a path that does not work for it`, `"baseUrl": "${here}/backend-api/codex"`],
+      ['openai', { baseUrl: here, api: 'openai-responses' }, `${here}/ points here with a path that does not work for it`, `"baseUrl": "${here}/v1"`],
+      ['anthropic', { baseUrl: `${here}/v1` }, `${here}/v1 points here with a path that does not work for it`, `"baseUrl": "${here}"`],
+      ['anthropic', { baseUrl: `https://user:${SECRET}@127.0.0.1:${port}/?key=${SECRET}` }, `https://127.0.0.1:${port}/ asks for TLS, which codex-sidecar does not speak to clients`, `"baseUrl": "${here}"`],
+      ['openai', { baseUrl: SECRET }, 'is no URL', `"baseUrl": "${here}/backend-api/codex"`]
+    ] as const) {
+      const { of } = await openclaw(t, providers({ [name]: entry }), { port })
+      t.match(of('openclaw.base_url'), [{ severity: 'problem', looked: `~/.openclaw/openclaw.json models.providers["${name}"].baseUrl`, result, mend }])
+    }
+  })
+  t.test('points elsewhere: a warning, or a note where another provider points here', async t => {
+    const port = await freePort()
+    const past = { openai: { baseUrl: 'https://chatgpt.com/backend-api' }, anthropic: { baseUrl: 'http://127.0.0.1/' }, 'openai-codex': { apiKey: SECRET }, mine: { baseUrl: 'https://localhost' } }
+    const { of } = await openclaw(t, providers(past), { port })
+    t.match(of('openclaw.base_url'), [
+      { severity: 'warning', result: 'https://chatgpt.com/backend-api goes past codex-sidecar' },
+      { severity: 'warning', result: `http://127.0.0.1/ leads to port 80, codex-sidecar has ${port}` }
+    ])
+    const mixed = await openclaw(t, providers({ ...past, own: { baseUrl: `http://127.0.0.1:${port}/v1` } }), { port })
+    t.strictSame(mixed.of('openclaw.base_url').map(({ severity }) => severity), ['note', 'note', 'ok'])
+  })
+  t.test('its file is JSON5 with variables and inclusions, at a place of its own', async t => {
+    const port = await freePort()
+    const text = `{ // a comment\n models: { $include: './more.json5', providers: { openai: { baseUrl: '\${SIDECAR}/v1', apiKey: '${SECRET}', }, other: { baseUrl: '\${NOBODY}' } } } }`
+    const folder = t.testdir({ home: {}, state: { 'a.json': text, 'openclaw.json': text } })
+    for (const env of [{ OPENCLAW_STATE_DIR: `${folder}/state` }, { OPENCLAW_CONFIG_PATH: `${folder}/state/a.json` }, { OPENCLAW_HOME: folder, OPENCLAW_STATE_DIR: '~/state' }]) {
+      const { code, out } = await command(['doctor', '--json', `--port=${port}`], { HOME: `${folder}/home`, SIDECAR: `http://127.0.0.1:${port}`, ...await loopback(t), ...env })
+      t.equal(code, 0)
+      t.match((JSON.parse(out) as { findings: Finding[] }).findings.filter(({ check }) => check.startsWith('openclaw')), [
+        { check: 'openclaw.config', severity: 'note', result: 'has $include, which is not followed here' },
+        { check: 'openclaw.base_url', severity: 'ok' }
+      ])
+    }
+  })
+  t.test('its file is broken or can not be read', async t => {
+    t.match((await openclaw(t, `{\n "a": "${SECRET}`)).of('openclaw.config'), [{ severity: 'problem', result: 'is not valid: line 2', mend: /^correct line 2 of / }])
+    t.match((await examine(t, { home: { '.openclaw': { 'openclaw.json': {} } } })).of('openclaw.config'), [{ severity: 'problem', result: 'cannot be read (EISDIR)', mend: /^ls -l / }])
+    t.match((await openclaw(t, '[]')).of('openclaw.config'), [{ severity: 'warning' }])
+  })
+})
+
+/** The upstreams on loopback, as variables. */
+async function loopback (t: Test): Promise<Record<string, string>> {
+  const { url } = await startUpstream(t, refuse())
+  return { CODEX_SIDECAR_CHATGPT_UPSTREAM: url, CODEX_SIDECAR_OPENAI_UPSTREAM: url, CODEX_SIDECAR_ANTHROPIC_UPSTREAM: url }
+}
+
+t.test('the Codex CLI', async t => {
+  const chatgpt = (exp: number, more: object = {}): string => JSON.stringify({ tokens: { access_token: jwt({ exp }), refresh_token: SECRET }, ...more })
+  const codex = (t: Test, toml: string, auth?: string, rest: Omit<Case, 'home'> = {}) =>
+    examine(t, { ...rest, home: { '.codex': { 'config.toml': toml, ...auth === undefined ? {} : { 'auth.json': auth } } } })
+  const week = at(7 * 86_400)
+
+  t.test('is not there', async t => {
+    t.match((await examine(t)).of('codex.config'), [{ severity: 'note', looked: '~/.codex/config.toml', mend: 'codex-sidecar setup codex' }])
+  })
+  t.test('points here, as its login wants it', async t => {
+    const port = await freePort()
+    for (const [path, auth] of [['backend-api/codex', chatgpt(week)], ['v1', JSON.stringify({ OPENAI_API_KEY: SECRET })], ['v1', '{}'], ['backend-api/codex', undefined], ['backend-api/codex', chatgpt(week, { OPENAI_API_KEY: SECRET, auth_mode: 'chatgpt' })]] as const) {
+      t.match((await codex(t, `openai_base_url = "http://127.0.0.1:${port}/${path}"`, auth, { port })).of('codex.base_url'), [{ severity: 'ok' }], path)
+    }
+  })
+  t.test('does not point here, or with the path of another login', async t => {
+    const port = await freePort()
+    const line = `openai_base_url = "http://127.0.0.1:${port}/backend-api/codex"`
+    t.match((await codex(t, '', undefined, { port })).of('codex.base_url'), [{ severity: 'warning', looked: '~/.codex/config.toml openai_base_url', result: 'is not set, so Codex goes past codex-sidecar', mend: line }])
+    t.match((await examine(t, { home: { '.codex': { 'auth.json': chatgpt(week) } }, port })).of('codex.base_url'), [{ severity: 'warning', mend: line }])
+    t.match((await codex(t, 'openai_base_url = "https://api.openai.com/v1"', undefined, { port })).of('codex.base_url'), [{ severity: 'warning', result: 'https://api.openai.com/v1 goes past codex-sidecar', mend: line }])
+    t.match((await codex(t, `openai_base_url = "http://127.0.0.1:${port}/v1"`, chatgpt(week), { port })).of('codex.base_url'), [{ severity: 'problem', result: /points here with a path that does not work for it$/, mend: line }])
+  })
+  t.test('has the line in a table, where it means nothing', async t => {
+    const { of } = await codex(t, '[profiles.a]\nmodel = "b"\nopenai_base_url = "http://127.0.0.1:7257/v1"\n')
+    t.match(of('codex.base_url'), [{ severity: 'problem', result: 'stands in the table [profiles.a], where Codex does not read it', mend: 'move the line above the first [table]' }])
+  })
+  t.test('has chatgpt_base_url pointing here', async t => {
+    const port = await freePort()
+    const { of } = await codex(t, `chatgpt_base_url = "http://127.0.0.1:${port}/backend-api"\n[profiles.work]\nchatgpt_base_url = "http://127.0.0.1:${port}/"\n[profiles.home]\nmodel = "a"\n`, undefined, { port })
+    t.match(of('codex.chatgpt_base_url'), [
+      { severity: 'problem', looked: '~/.codex/config.toml chatgpt_base_url', mend: 'remove this line; openai_base_url is the one to set' },
+      { severity: 'problem', looked: '~/.codex/config.toml [profiles.work] chatgpt_base_url' }
+    ])
+  })
+  t.test('uses a provider of its own', async t => {
+    const port = await freePort()
+    const table = (name: string, url: string): string => `[model_providers.${name}]\nbase_url = "${url}"\n`
+    const here = `http://127.0.0.1:${port}`
+    t.match((await codex(t, `model_provider = "a"\n${table('a', `${here}/v1`)}${table('b', 'http://127.0.0.1:11434/v1')}`, undefined, { port })).of('codex.base_url'), [{ severity: 'ok', looked: '~/.codex/config.toml [model_providers.a] base_url' }])
+    t.match((await codex(t, `model_provider = "a"\n${table('a', here)}`, undefined, { port })).of('codex.base_url'), [{ severity: 'problem', mend: `base_url = "${here}/v1"` }])
+    t.match((await codex(t, table('a', `${here}/v1`), undefined, { port })).of('codex.base_url'), [{ severity: 'ok' }, { severity: 'warning', result: /is not set/ }])
+    t.match((await codex(t, `openai_base_url = "${here}/v1"\n${table('a', `${here}/v1`)}`, undefined, { port })).of('codex.base_url'), [{ severity: 'ok' }, { severity: 'ok' }])
+    t.match((await codex(t, 'model_provider = "a"\n[model_providers.a]\nname = "A"', undefined, { port })).of('codex.base_url'), [{ severity: 'problem', result: 'is no URL', mend: `base_url = "${here}/v1"` }])
+    t.match((await codex(t, 'model_provider = "oss"', undefined, { port })).of('codex.base_url'), [{ severity: 'note', result: 'is not used: model_provider is "oss", so Codex goes past codex-sidecar', mend: 'codex-sidecar setup codex' }])
+  })
+  t.test('its login holds, ends soon, has ended, or can not be known', async t => {
+    const login = async (auth: string | undefined, toml = '') => (await codex(t, toml, auth)).of('codex.login')
+    t.match(await login(chatgpt(at(3 * 86_400 + 60))), [{ severity: 'ok', looked: '~/.codex/auth.json', result: 'holds for 3 days' }])
+    t.match(await login(chatgpt(at(3 * 3600 + 60))), [{ severity: 'warning', result: 'expires in 3 hours; the client may renew it by itself', mend: 'codex login' }])
+    t.match(await login(chatgpt(at(-90))), [{ severity: 'problem', result: 'expired 1 minute ago', mend: 'codex login' }])
+    t.match(await login(JSON.stringify({ tokens: { access_token: SECRET } })), [{ severity: 'note', result: 'tells no end; only the upstream knows whether it holds' }])
+    t.match(await login(JSON.stringify({ tokens: { access_token: jwt({ exp: undefined }) } })), [{ severity: 'note' }])
+    t.match(await login(JSON.stringify({ OPENAI_API_KEY: SECRET })), [{ severity: 'note', result: 'is an API key; only the upstream knows whether it holds' }])
+    t.match(await login(`{ "OPENAI_API_KEY": ${SECRET} }`), [{ severity: 'problem', result: 'is not valid: line 1' }])
+    t.match(await login(undefined), [{ severity: 'note', result: 'holds no login', mend: 'codex login status' }])
+    t.match(await login(undefined, 'cli_auth_credentials_store = "keyring"'), [{ severity: 'note', result: 'holds no login: Codex keeps it in its store "keyring"' }])
+  })
+  t.test('its file is broken, or lies elsewhere', async t => {
+    t.match((await codex(t, `model = "a"\napi_key = ${SECRET}\n`)).of('codex.config'), [{ severity: 'problem', result: 'is not valid: line 2', mend: /^correct line 2 of / }])
+    t.match((await examine(t, { files: { elsewhere: { 'config.toml': '' } }, env: { CODEX_HOME: 'FOLDER/elsewhere' } })).of('codex.base_url'), [{ severity: 'warning', looked: /elsewhere\/config\.toml/ }])
+  })
+})
+
+t.test('OpenClaw’s logins', async t => {
+  const store = (profiles: object): string => JSON.stringify({ version: 1, profiles })
+  const agents = (text: string) => ({ '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': text } }, other: {} } } })
+  const logins = async (t: Test, text: string) => (await examine(t, { home: agents(text) })).of('openclaw.login')
+
+  t.test('in a file of each agent', async t => {
+    t.match(await logins(t, store({
+      'openai-codex:default': { type: 'oauth', provider: 'openai-codex', access: SECRET, refresh: SECRET, expires: Date.now() - 3 * 86_400_000 - 60_000 },
+      'openai:b': { type: 'oauth', provider: 'openai', access: jwt({ exp: at(5 * 86_400 + 60) }) },
+      'anthropic:c': { type: 'token', provider: 'anthropic', token: SECRET },
+      'openai:d': { type: 'api_key', provider: 'openai', key: SECRET },
+      'openai:empty': { type: 'oauth', provider: 'openai' },
+      'google:e': { type: 'oauth', provider: 'google', expires: 1 }
+    })), [
+      { severity: 'problem', looked: '~/.openclaw/agents/main/agent/auth-profiles.json profile openai-codex:default', result: 'expired 3 days ago', mend: 'openclaw models auth login --provider openai' },
+      { severity: 'ok', result: 'holds for 5 days' },
+      { severity: 'note', result: 'tells no end; only the upstream knows whether it holds' },
+      { severity: 'note', result: 'is an API key; only the upstream knows whether it holds' },
+      { severity: 'note', looked: /profile openai:empty$/, result: 'tells no end; only the upstream knows whether it holds' }
+    ])
+    t.match(await logins(t, `{ "profiles": { "a": { "access": "${SECRET}` ), [{ severity: 'problem', result: 'is not valid: line 1' }])
+  })
+
+  t.test('in databases', async t => {
+    const SQL = await initSqlJs()
+    const dump = (...statements: string[]): Buffer => {
+      const database = new SQL.Database()
+      for (const statement of statements) database.run(statement)
+      const bytes = Buffer.from(database.export())
+      database.close()
+      return bytes
+    }
+    // SQLite itself, for the Node that has none.
+    class DatabaseSync {
+      readonly #database
+      constructor (file: string) { this.#database = new SQL.Database(readFileSync(file)) }
+      prepare (sql: string) {
+        const [{ values } = { values: [] }] = this.#database.exec(sql)
+        return { all: () => values.map(([json]) => ({ json })) }
+      }
+
+      close (): void { this.#database.close() }
+    }
+    const sqlite: Sqlite = ownSqlite() ?? { DatabaseSync }
+    const home = t.testdir({ '.openclaw': { state: {}, agents: { main: { agent: { 'auth-profiles.json': store({ 'openai:retired': { type: 'oauth', provider: 'openai', expires: 1 } }) } } } } })
+    const profile = (id: string, expires: number): string => store({ [id]: { type: 'oauth', provider: 'openai', access: SECRET, expires } })
+    writeFileSync(join(home, '.openclaw/state/openclaw.sqlite'), dump(
+      'CREATE TABLE config_machine_state (state_key TEXT NOT NULL PRIMARY KEY, value_json TEXT NOT NULL, updated_at_ms INTEGER NOT NULL) STRICT',
+      `INSERT INTO config_machine_state VALUES ('authProfiles.store', '${profile('openai:shared', Date.now() - 90_000)}', 1), ('other', '{}', 1)`))
+    writeFileSync(join(home, '.openclaw/agents/main/agent/openclaw-agent.sqlite'), dump(
+      'CREATE TABLE auth_profile_store (store_key TEXT NOT NULL PRIMARY KEY, store_json TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT',
+      `INSERT INTO auth_profile_store VALUES ('default', '${profile('openai:main', Date.now() + 7_260_000)}', 1)`))
+    const findings = openclawLogins({ HOME: home }, sqlite)
+    for (const { severity, looked, result, mend = '' } of findings) t.comment(`FINDING ${severity} | ${looked} | ${result} | ${mend}`)
+    t.match(findings, [
+      { severity: 'problem', looked: '~/.openclaw/state/openclaw.sqlite profile openai:shared', result: 'expired 1 minute ago' },
+      { severity: 'warning', looked: '~/.openclaw/agents/main/agent/openclaw-agent.sqlite profile openai:main', result: /^expires in 2 hours/ }
+    ])
+    t.equal(findings.length, 2, 'the file that the databases have replaced does not count')
+    t.match(openclawLogins({ HOME: home }, undefined), [{ severity: 'note', result: 'is a database that this version of Node cannot read', mend: 'openclaw models status' }, {}])
+    writeFileSync(join(home, '.openclaw/state/openclaw.sqlite'), 'no database at all, but long enough to be taken for one by its size')
+    t.match(openclawLogins({ HOME: home }, sqlite)[0], { severity: 'note', result: 'cannot be read as a database of profiles' })
+    t.match((await command(['doctor', '--port', String(await freePort())], { HOME: home, ...await loopback(t) })).out, '~/.openclaw/state/openclaw.sqlite: ')
+  })
+})
+
+t.test('the environment', async t => {
+  t.test('base URLs of the SDKs', async t => {
+    const port = await freePort()
+    const { of } = await examine(t, { port, env: { OPENAI_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}/` } })
+    t.match(of('environment.base_url'), [{ severity: 'problem', looked: 'OPENAI_BASE_URL', mend: `export OPENAI_BASE_URL="http://127.0.0.1:${port}/v1"` }, { severity: 'ok', looked: 'ANTHROPIC_BASE_URL' }])
+    t.match((await examine(t, { env: { OPENAI_BASE_URL: 'https://api.openai.com/v1' } })).of('environment.base_url'), [{ severity: 'note' }])
+  })
+  t.test('proxies', async t => {
+    const proxied = async (env: Record<string, string>) => {
+      const { of } = await examine(t, { env })
+      return [...of('proxy.upstream'), ...of('proxy.loopback')]
+    }
+    t.match(await proxied({}), [])
+    const proxy = `http://user:${SECRET}@proxy.example:3128`
+    t.match(await proxied({ HTTPS_PROXY: proxy }), [{ severity: 'note', result: 'requests to the upstreams go through proxy.example:3128' }, { severity: 'ok' }])
+    t.match(await proxied({ http_proxy: proxy, NO_PROXY: 'intern.example' }), [{ severity: 'note' }, { severity: 'warning', looked: 'NO_PROXY', mend: 'export NO_PROXY="intern.example,localhost,127.0.0.1,::1"' }])
+    t.match(await proxied({ ALL_PROXY: proxy }), [{ severity: 'warning', mend: 'export NO_PROXY="localhost,127.0.0.1,::1"' }])
+    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: '.example, 127.0.0.1:7257' }), [{ severity: 'note' }, { severity: 'ok' }])
+    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: '*' }), [{ severity: 'note' }, { severity: 'ok' }])
+  })
+  t.test('a proxy variable that is no URL', async t => {
+    const { of } = await examine(t, { upstream: 'https://upstream.example', env: { HTTPS_PROXY: `proxy-${SECRET}` } })
+    t.match(of('proxy.upstream'), [{ severity: 'problem', result: 'is no URL, so nothing gets out', mend: 'export HTTPS_PROXY=http://HOST:PORT' }])
+    t.match(of('upstream'), [{ severity: 'problem' }])
+  })
+  t.test('home folder', async t => {
+    t.equal(homeOf({ HOME: '', USERPROFILE: 'C:\\Users\\me' }), 'C:\\Users\\me')
+    t.equal(homeOf({}), homedir())
+  })
+})
+
+t.test('the upstreams', async t => {
+  /** An upstream that speaks TLS with the certificate given. */
+  const startTls = async (t: Test, { key, cert }: { key: string, cert: string }): Promise<string> => {
+    const server = createTlsServer({ key, cert }, (_request, response) => { response.writeHead(401).end() })
+    server.listen(0, '127.0.0.1')
+    t.teardown(() => { server.closeAllConnections(); server.close() })
+    await once(server, 'listening')
+    return `https://localhost:${(server.address() as AddressInfo).port}`
+  }
+  const upstream = async (t: Test, url: string, rest: Case = {}) => (await examine(t, { ...rest, upstream: url })).of('upstream')
+
+  t.test('answer, whatever the answer', async t => {
+    const { url, seen } = await startUpstream(t, refuse(new Date()))
+    const { of } = await examine(t, { upstream: url })
+    t.match(of('upstream'), [{ severity: 'ok', result: /^answers 401 in \d+ ms$/ }])
+    t.match(of('clock'), [{ severity: 'ok', result: 'agrees within a minute' }])
+    t.ok(seen.every(({ method, headers }) => method === 'HEAD' && headers.authorization === undefined), 'no credential is sent')
+  })
+  t.test('tell another time', async t => {
+    const behind = await startUpstream(t, refuse(new Date(Date.now() + 300_000)))
+    t.match((await examine(t, { upstream: behind.url })).of('clock'), [{ severity: 'problem', looked: /^this machine's clock against 127/, result: /^is (?:29\d|30\d) s behind, so good tokens/, mend: /timedatectl/ }])
+    const ahead = await startUpstream(t, refuse(new Date(Date.now() - 300_000)))
+    t.match((await examine(t, { upstream: ahead.url })).of('clock'), [{ severity: 'problem', result: /^is (?:29\d|30\d) s ahead/ }])
+  })
+  t.test('tell no time', async t => {
+    const raw = await startRawUpstream(t, socket => { socket.on('data', () => socket.end('HTTP/1.1 204 No Content\r\n\r\n')) })
+    const { of } = await examine(t, { upstream: raw.url })
+    t.match(of('upstream'), [{ severity: 'ok' }])
+    t.match(of('clock'), [])
+  })
+  t.test('have no address', async t => {
+    t.match(await upstream(t, 'https://nobody.invalid'), [{ severity: 'problem', looked: 'upstream nobody.invalid', result: /^its name does not resolve \((?:ENOTFOUND|EAI_AGAIN)\)$/, mend: /^nslookup nobody\.invalid/ }])
+  })
+  t.test('refuse the connection', async t => {
+    const port = await freePort()
+    t.match(await upstream(t, `http://[::1]:${port}`), [{ severity: 'problem', result: /\((?:ECONNREFUSED|EADDRNOTAVAIL)\)$/ }])
+    t.match(await upstream(t, `http://127.0.0.1:${port}`), [{ severity: 'problem', result: 'the connection is refused (ECONNREFUSED)', mend: `curl -v http://127.0.0.1:${port}` }])
+  })
+  t.test('say nothing: within the handshake, after it', async t => {
+    const { url } = await startRawUpstream(t, () => {})
+    t.match(await upstream(t, url.replace('http:', 'https:')), [{ severity: 'problem', result: `no connection within ${PATIENCE} ms: a firewall drops the packets (UND_ERR_CONNECT_TIMEOUT)`, mend: /^open TCP to 127\.0\.0\.1:\d+ in it, or export HTTPS_PROXY/ }])
+    t.match(await upstream(t, url), [{ severity: 'problem', result: 'it takes the connection and then says nothing (TimeoutError)' }])
+  })
+  t.test('break the connection', async t => {
+    const { url } = await startRawUpstream(t, socket => { socket.destroy() })
+    t.match(await upstream(t, url), [{ severity: 'problem', result: /^the connection broke \((?:ECONNRESET|UND_ERR_SOCKET)\)$/ }])
+    t.match(await upstream(t, url.replace('http:', 'https:')), [{ severity: 'problem', result: /^the connection is cut in the TLS handshake: .* \(TLS_RESET\)$/, mend: /^openssl s_client -connect 127\.0\.0\.1:\d+$/ }])
+  })
+  t.test('show a certificate that nobody vouches for, or only a CA of the network', async t => {
+    const certificate = await selfSigned('localhost')
+    const url = await startTls(t, certificate)
+    t.match(await upstream(t, url), [{ severity: 'problem', result: /^its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/, mend: 'export NODE_EXTRA_CA_CERTS=/path/to/its-ca.pem' }])
+    const trusting = { files: { 'ca.pem': certificate.cert }, options: { caFile: 'FOLDER/ca.pem' } }
+    const { of } = await examine(t, { upstream: url, ...trusting })
+    t.match(of('upstream'), [{ severity: 'ok', result: /TLS verified$/ }])
+    t.match(of('upstream.interception'), [{ severity: 'note', result: 'holds only with the extra CA: a proxy of your network reads along' }])
+    const { of: plain, env, config } = await examine(t, trusting)
+    t.match(plain('upstream.interception'), [], 'without TLS there is nothing to intercept')
+    t.match(await interception(url, env, config, [certificate.cert]), [], 'nor where Node’s own CAs vouch for the upstream')
+  })
+  t.test('show a certificate that has expired, or for another name', async t => {
+    const old = await selfSigned('localhost', new Date('2020-01-01'), new Date('2020-02-01'))
+    const wrong = await selfSigned('elsewhere.example')
+    const trusting = (cert: string) => ({ files: { 'ca.pem': cert }, options: { caFile: 'FOLDER/ca.pem' } })
+    t.match(await upstream(t, await startTls(t, old), trusting(old.cert)), [{ severity: 'problem', result: /^its certificate is not valid at the time this machine shows \(CERT_HAS_EXPIRED\)$/, mend: /^date -u/ }])
+    t.match(await upstream(t, await startTls(t, wrong), trusting(wrong.cert)), [{ severity: 'problem', result: /^its certificate is for another name/, mend: /^openssl s_client -connect localhost:\d+$/ }])
+  })
+  t.test('are intercepted by the CA of NODE_EXTRA_CA_CERTS', async t => {
+    const certificate = await selfSigned('localhost')
+    const url = await startTls(t, certificate)
+    const folder = t.testdir({ 'ca.pem': certificate.cert, home: {} })
+    const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+    const child = spawn(process.execPath, [...process.execArgv, main, 'doctor', '--json', '--port', String(await freePort())], {
+      env: { ...process.env, HOME: `${folder}/home`, NODE_EXTRA_CA_CERTS: `${folder}/ca.pem`, CODEX_SIDECAR_CHATGPT_UPSTREAM: url, CODEX_SIDECAR_OPENAI_UPSTREAM: url, CODEX_SIDECAR_ANTHROPIC_UPSTREAM: url },
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+    t.teardown(() => child.kill('SIGKILL'))
+    let out = ''
+    child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString() })
+    t.strictSame(await once(child, 'close'), [0, null])
+    t.match((JSON.parse(out) as { findings: Finding[] }).findings.filter(({ check }) => check.startsWith('upstream')), [{ severity: 'ok' }, { severity: 'note', check: 'upstream.interception' }])
+  })
+  t.test('are behind a proxy that lets nobody through, or hangs up', async t => {
+    const refusing = await startRawUpstream(t, (socket: Socket) => { socket.on('data', () => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')) })
+    t.match(await upstream(t, 'https://upstream.example', { env: { HTTPS_PROXY: refusing.url } }), [{ severity: 'problem', looked: 'upstream upstream.example through the proxy', result: /^the proxy does not let it through/, mend: 'check user and password in HTTPS_PROXY' }])
+    const hanging = await startRawUpstream(t, socket => { socket.destroy() })
+    t.match(await upstream(t, 'https://upstream.example', { env: { HTTPS_PROXY: hanging.url } }), [{ severity: 'problem', result: /^the proxy does not let it through \(UND_ERR_PRX_CONN\)$/ }])
+  })
+})
+
+t.test('setup', async t => {
+  t.test('prints the lines of each client, with the address in use', async t => {
+    for (const [client, lines] of Object.entries({
+      openclaw: [
+        '{"models":{"providers":{"openai":{"baseUrl":"http://127.0.0.1:7000/backend-api/codex","api":"openai-chatgpt-responses"}}}}',
+        '{"models":{"providers":{"openai-codex":{"baseUrl":"http://127.0.0.1:7000/backend-api","api":"openai-codex-responses","models":[]}}}}',
+        '{"models":{"providers":{"anthropic":{"baseUrl":"http://127.0.0.1:7000","api":"anthropic-messages","models":[]}}}}'
+      ],
+      codex: ['openai_base_url = "http://127.0.0.1:7000/backend-api/codex"', 'openai_base_url = "http://127.0.0.1:7000/v1"', 'base_url = "http://127.0.0.1:7000/v1"', 'Leave chatgpt_base_url alone'],
+      openai: ['export OPENAI_BASE_URL="http://127.0.0.1:7000/v1"'],
+      anthropic: ['export ANTHROPIC_BASE_URL="http://127.0.0.1:7000"']
+    })) {
+      const { code, out } = await command(['setup', client, '--port', '7000'], {})
+      t.equal(code, 0)
+      for (const line of lines) t.ok(out.includes(line), line)
+    }
+  })
+  t.test('what it prints satisfies the doctor', async t => {
+    const port = await freePort()
+    const { out } = await command(['setup', 'openclaw', '--port', String(port)], {})
+    for (const [line] of out.matchAll(/\{.*\}/g)) {
+      const { findings } = await examine(t, { port, home: { '.openclaw': { 'openclaw.json': line } } })
+      t.match(findings.filter(({ check }) => check.startsWith('openclaw')), [{ severity: 'ok' }], line)
+    }
+    const codex = (await command(['setup', 'codex', '--port', String(port)], {})).out
+    for (const [line] of codex.matchAll(/openai_base_url = .*/g)) t.match((await examine(t, { port, home: { '.codex': { 'config.toml': line } } })).of('codex.base_url'), [{ severity: 'ok' }], line)
+  })
+  t.test('says what it can not do', async t => {
+    t.match(await command(['setup'], {}), { code: 2, err: 'codex-sidecar: setup needs one of openclaw, codex, openai, anthropic\n' })
+    t.match(await command(['setup', 'toString'], {}), { code: 2 })
+    t.match(await command(['setup', 'codex', 'more'], {}), { code: 2, err: /unknown word "more"/ })
+    t.match(await command(['check', 'more'], {}), { code: 2, err: /unknown word "more"/ })
+    t.match(await command(['setup', 'codex', '--json'], {}), { code: 2, err: /--json: no such flag/ })
+    const config = t.testdir({ 'own.json': '{ "routes": [{ "prefix": "/codex", "upstream": "http://127.0.0.1:1/" }] }' })
+    t.match(await command(['setup', 'codex', '--config', `${config}/own.json`], {}), { code: 2, err: 'codex-sidecar: this configuration has no route /backend-api/ or /v1/ for codex; it has /codex/\n' })
+  })
+  t.test('a route of one’s own is a good place to point at', async t => {
+    const port = await freePort()
+    const { url } = await startUpstream(t, refuse())
+    const { of } = await examine(t, { port, options: { routes: [{ prefix: '/codex', upstream: url }] }, home: { '.codex': { 'config.toml': `openai_base_url = "http://127.0.0.1:${port}/codex"` } } })
+    t.match(of('codex.base_url'), [{ severity: 'ok' }])
+  })
+})

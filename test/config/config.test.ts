@@ -1,0 +1,185 @@
+import { writeFileSync } from 'node:fs'
+import { PassThrough, Readable } from 'node:stream'
+import { Ajv } from 'ajv'
+import t, { type Test } from 'tap'
+import { run } from '../../src/cli.ts'
+import { ConfigError, loadConfig } from '../../src/config/config.ts'
+import { optionsSchema } from '../../src/config/options.ts'
+import { expiredJwt, jwt } from '../fixtures/token.ts'
+import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
+
+const mistakes = (sources: Parameters<typeof loadConfig>[0]): readonly string[] => {
+  try {
+    loadConfig(sources)
+    return []
+  } catch (error) {
+    return (error as ConfigError).mistakes
+  }
+}
+
+t.test('defaults', async t => {
+  const { routes, ...config } = loadConfig()
+  t.match(config, { host: '127.0.0.1', port: 7257, logLevel: 'info', probe: 'first-use', lanes: { verified: 512, unverified: 64 } })
+  t.strictSame(routes.map(({ prefix, upstream }) => [prefix, upstream]), [
+    ['/backend-api', 'https://chatgpt.com/backend-api/'],
+    ['/v1/messages', 'https://api.anthropic.com/v1/messages'],
+    ['/v1', 'https://api.openai.com/v1/']
+  ])
+})
+
+t.test('the options are described in JSON Schema', async t => {
+  const ajv = new Ajv({ strict: false })
+  t.ok(ajv.validateSchema(optionsSchema), ajv.errorsText())
+})
+
+t.test('flags before environment before file before defaults', async t => {
+  const dir = t.testdir({ 'a.json': '{ "port": 1, "logLevel": "warn", /* why */ "lanes": { "verified": 9 }, }' })
+  const env = { CODEX_SIDECAR_CONFIG: `${dir}/a.json`, CODEX_SIDECAR_PORT: '2', CODEX_SIDECAR_HOST: '' }
+  t.match(loadConfig({ env: { CODEX_SIDECAR_CONFIG: env.CODEX_SIDECAR_CONFIG } }), { port: 1, logLevel: 'warn', lanes: { verified: 9, unverified: 64 } })
+  t.match(loadConfig({ env }), { port: 2, host: '127.0.0.1' }, 'an empty variable is not set')
+  t.match(loadConfig({ env, flags: { port: '3' } }), { port: 3 })
+  t.match(loadConfig({ flags: { config: `${dir}/a.json` } }), { port: 1 })
+  t.equal(loadConfig({ env: { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'http://a/b' } }).routes[1]?.upstream, 'http://a/b/messages')
+})
+
+t.test('loopback is never behind an HTTP proxy', async t => {
+  t.equal(loadConfig().proxied, false)
+  t.equal(loadConfig({ env: { HTTPS_PROXY: '' } }).proxied, false)
+  t.equal(loadConfig({ env: { https_proxy: 'http://proxy' } }).proxied, true)
+  t.equal(loadConfig().noProxy, ',localhost,127.0.0.1,[::1]')
+  t.equal(loadConfig({ env: { NO_PROXY: 'a' } }).noProxy, 'a,localhost,127.0.0.1,[::1]')
+  t.equal(loadConfig({ env: { NO_PROXY: 'a', no_proxy: '*' } }).noProxy, '*')
+})
+
+t.test('key sets', async t => {
+  const dir = t.testdir({ 'keys.json': '{ "keys": [] }', 'none.json': '{}', 'broken.json': '{' })
+  const from = (source: string) => {
+    writeFileSync(`${dir}/config.json`, JSON.stringify({ routes: [{ prefix: '/a', upstream: 'http://a', jwks: { source } }] }))
+    return { flags: { config: `${dir}/config.json` } }
+  }
+  t.match(loadConfig(from(`${dir}/keys.json`)), { keySets: { [`${dir}/keys.json`]: { keys: [] } }, routes: [{ jwks: { algorithms: ['RS256'] } }] })
+  t.strictSame(loadConfig(from('https://issuer.test/jwks')).keySets, {})
+  t.strictSame(mistakes(from('/nowhere/keys.json')), ['/nowhere/keys.json: cannot be read (ENOENT)'])
+  for (const name of ['none', 'broken']) t.strictSame(mistakes(from(`${dir}/${name}.json`)), [`${dir}/${name}.json: holds no JSON Web Key Set`])
+  t.match(mistakes(from('https://')), [/jwks\.source: is "https:\/\/", allowed: an http or https URL, or a file$/])
+})
+
+t.test('traces need packages that users install themselves', async t => {
+  const env = { CODEX_SIDECAR_TRACES: 'http://127.0.0.1:4318/v1/traces' }
+  t.match(loadConfig({ env }), { traces: env.CODEX_SIDECAR_TRACES }, 'they are here')
+  const find = (name: string): string => {
+    if (name === '@opentelemetry/api') return name
+    throw new Error('not there')
+  }
+  t.strictSame(mistakes({ env, find }), ['traces: needs packages that are not installed beside codex-sidecar: @opentelemetry/core @opentelemetry/resources @opentelemetry/sdk-trace @opentelemetry/exporter-trace-otlp-http'])
+  t.strictSame(mistakes({ find }), [], 'nobody asks unless it is set')
+})
+
+t.test('all mistakes at once, each with its option, what was given and what is allowed', async t => {
+  const dir = t.testdir({
+    'bad.json': JSON.stringify({ port: 70000, colour: 'red', lanes: { verified: 0 }, routes: [{ prefix: 'x', upstream: 'ftp://a' }, { upstream: 'http://a' }], times: { active: 'long' }, allowedHosts: [''] }),
+    'broken.json': '{\n  "port": 1,\n  "host" }\n',
+    'list.json': '[]',
+    'twice.json': '{ "routes": [{ "prefix": "/a", "upstream": "http://a" }, { "prefix": "/a/", "upstream": "http://a" }] }',
+    'own.jsonc': '{ "routes": [{ "prefix": "/metrics", "upstream": "http://a" }, { "prefix": "/metricsx", "upstream": "http://a" }] }',
+    'ca.json': '{ "caFile": "/nowhere/ca.pem" }',
+    'own.json': JSON.stringify({ caFile: `${t.testdirName}/good.json` }),
+    'good.json': '{}',
+    'empty.json': '{ "routes": [], "chatgptUpstream": "nonsense", "host": 1 }'
+  })
+  t.strictSame(mistakes({ flags: { port: 'x', colour: '1', host: undefined }, env: { CODEX_SIDECAR_PROBE: 'maybe', CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://user:pass@host/' } }), [
+    '--colour: no such flag',
+    '--host: needs a value',
+    '--port: is "x", allowed: a whole number from 0 to 65535',
+    'CODEX_SIDECAR_OPENAI_UPSTREAM: is "http://***@host/", allowed: an http or https URL without user, query or fragment',
+    'CODEX_SIDECAR_PROBE: is "maybe", allowed: one of first-use, background, off'
+  ])
+  const found = mistakes({ flags: { config: `${dir}/bad.json` } })
+  for (const wanted of [
+    'colour: no such option', 'port: is 70000, allowed: a whole number from 0 to 65535', 'lanes.verified: is 0, allowed: a whole number of at least 1',
+    'routes.0.prefix: is "x", allowed: a path that starts with /', 'routes.0.upstream: is "ftp://a"', 'routes.1: prefix is required',
+    'times.active: is "long", allowed: a whole number from 1 to 2147483647 (ms)', 'allowedHosts.0: is "", allowed: a text that is not empty'
+  ]) t.ok(found.some(line => line === `${dir}/bad.json: ${wanted}` || line.startsWith(`${dir}/bad.json: ${wanted}`)), `${wanted}\n${found.join('\n')}`)
+  t.equal(found.length, 8)
+  t.strictSame(mistakes({ flags: { config: `${dir}/broken.json` } }), [`${dir}/broken.json:3: ColonExpected`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/list.json` } }), [`${dir}/list.json: must hold one JSON object`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/none.json` } }), [`${dir}/none.json: cannot be read (ENOENT)`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/twice.json` } }), ['routes.1.prefix: is "/a" a second time, allowed: each prefix once'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/own.jsonc` } }), ['routes.0.prefix: is "/metrics", allowed: any path but codex-sidecar’s own'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/ca.json` } }), ['/nowhere/ca.pem: cannot be read (ENOENT)'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/own.json` }, env: { NODE_EXTRA_CA_CERTS: `${dir}/list.json` } }), [`${dir}/good.json: holds no PEM certificate`, `${dir}/list.json: holds no PEM certificate`])
+  t.strictSame(mistakes({ flags: { config: `${dir}/empty.json` } }).map(line => line.slice(dir.length + 1)), [
+    'empty.json: host: is 1, allowed: a text that is not empty',
+    'empty.json: chatgptUpstream: is "nonsense", allowed: an http or https URL without user, query or fragment',
+    'empty.json: routes: is [], allowed: an array that is not empty'
+  ])
+  t.match(new ConfigError(['a']).message, /^One mistake/)
+})
+
+/** Runs a command line in this process. */
+async function cli (args: string[], { env = {}, input = '' }: { env?: Record<string, string>, input?: string } = {}) {
+  const stdout = new PassThrough({ encoding: 'utf8' })
+  const stderr = new PassThrough({ encoding: 'utf8' })
+  const exitCode = await run(args, { env, stdin: Readable.from(input === '' ? [] : [Buffer.from(input)]), stdout, stderr })
+  const text = (stream: PassThrough): string => (stream.read() as string | null) ?? ''
+  return { exitCode, out: text(stdout), err: text(stderr) }
+}
+
+t.test('the command line', async t => {
+  t.match(await cli(['--help']), { exitCode: 0, out: /codex-sidecar check/, err: '' })
+  t.match(await cli(['-h']), { exitCode: 0 })
+  t.match(await cli(['help']), { exitCode: 0 })
+  t.match(await cli(['--version']), { exitCode: 0, out: /^\d+\.\d+\.\d+\n$/ })
+  t.match(await cli(['version']), { exitCode: 0 })
+  t.match(await cli(['fly']), { exitCode: 2, err: /unknown command "fly"/ })
+  t.match(await cli(['toString']), { exitCode: 2 })
+  t.match(await cli(['run', 'fast']), { exitCode: 2, err: /unknown word "fast"/ })
+  t.match(await cli(['--port', 'x', '--pace=1', '--log-level']), { exitCode: 2, err: /^codex-sidecar: 3 mistakes in the configuration:\n {2}--pace: no such flag\n/ })
+  await t.rejects(run(['check'], { env: {}, stdin: { [Symbol.asyncIterator]: () => { throw new TypeError('broken') } }, stdout: new PassThrough(), stderr: new PassThrough() }), TypeError, 'what is no mistake of the user is not called one')
+})
+
+t.test('check judges a token on standard input and never prints it', async t => {
+  const judge = async (t: Test, input: string, args: string[], expected: object) => {
+    const result = await cli(['check', ...args], { input })
+    t.match(result, expected)
+    t.notMatch(result.out + result.err, input.trim().slice(-12), 'the token is not printed')
+  }
+  await judge(t, `Bearer ${expiredJwt()}\n`, [], { exitCode: 1, out: /^inactive on \/backend-api\/ \(token_expired, by its claims\): Invalid bearer token - it expired at/ })
+  await judge(t, 'sk-ant-api03-abcdefgh', [], { exitCode: 2, out: /^could not tell for \/v1\/messages\// })
+  await judge(t, 'sk-proj-abcdefghijkl', [], { exitCode: 2, out: /^could not tell for \/v1\// })
+  await judge(t, 'sk-proj-abcdefghijkl', ['--route', '/backend-api/'], { exitCode: 1, out: /wrong_route/ })
+  await judge(t, 'some-opaque-token-xyz', ['--route=/nowhere'], { exitCode: 2, err: /no route "\/nowhere"; there are \/backend-api\// })
+  const dir = t.testdir({ 'a.json': '{ "routes": [{ "prefix": "/own", "upstream": "http://a", "dialect": "anthropic" }] }' })
+  await judge(t, 'some-opaque-token-xyz', ['--config', `${dir}/a.json`], { exitCode: 2, out: /^could not tell for \/own\// })
+  t.match(await cli(['check']), { exitCode: 1, out: /malformed_token/ })
+  t.match(await cli(['check'], { input: 'undefined' }), { exitCode: 1, out: /variable was not set/ })
+  t.match(await cli(['check'], { input: 'x'.repeat(2_000_000) }), { exitCode: 2 })
+})
+
+t.test('check --probe asks the upstream as a client of that route would', async t => {
+  let answer: [status: number, body: unknown] = [200, {}]
+  const upstream = await startUpstream(t, (_request, response) => { json(response, ...answer) })
+  const env = { CODEX_SIDECAR_CHATGPT_UPSTREAM: `${upstream.url}/backend-api/`, CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1/`, CODEX_SIDECAR_ANTHROPIC_UPSTREAM: `${upstream.url}/v1/` }
+  const judge = (input: string, ...args: string[]) => cli(['check', ...args, '--probe'], { env, input })
+  t.match(await judge('sk-proj-abc', '--route', '/v1/'), { exitCode: 0, out: 'active on /v1/ (by its probe)\n', err: '' })
+  t.match(await judge(jwt(), '--route=/backend-api'), { exitCode: 0 })
+  t.match(await judge('sk-ant-api03-abc'), { exitCode: 0 })
+  t.match(await judge('sk-ant-oat01-abc'), { exitCode: 0 })
+  t.match(upstream.seen, [
+    { method: 'GET', url: '/v1/models', headers: { authorization: 'Bearer sk-proj-abc' } },
+    { url: '/backend-api/codex/models?client_version=0.169.0', headers: { 'chatgpt-account-id': 'acct-1' } },
+    { url: '/v1/models', headers: { 'x-api-key': 'sk-ant-api03-abc', 'anthropic-version': /./ } },
+    { headers: { authorization: 'Bearer sk-ant-oat01-abc' } }
+  ])
+  answer = [401, deadKey]
+  t.match(await judge('sk-proj-abc'), { exitCode: 1, out: /^inactive on \/v1\/ \(token_rejected, by its probe\): Invalid bearer token - the upstream rejected it/ })
+  answer = [403, {}]
+  t.match(await judge('sk-proj-abc'), { exitCode: 2, out: 'could not tell for /v1/: the upstream answered 403, which says nothing for certain\n' })
+  t.match(await cli(['check', '--probe'], { env: { ...env, CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://127.0.0.1:9/v1' }, input: 'sk-proj-abc' }), { exitCode: 2, out: /gave no answer/ })
+  const before = upstream.seen.length
+  t.match(await judge(expiredJwt()), { exitCode: 1, out: /token_expired, by its claims/ })
+  t.equal(upstream.seen.length, before, 'what is known here is not asked')
+  const dir = t.testdir({ 'a.json': JSON.stringify({ routes: [{ prefix: '/own', upstream: upstream.url }] }) })
+  t.match(await cli(['check', '--probe', '--config', `${dir}/a.json`], { input: 'abc' }), { exitCode: 2, out: /no probePath/ })
+  t.equal(upstream.seen.length, before)
+})

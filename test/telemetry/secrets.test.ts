@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { inspect } from 'node:util'
+import t from 'tap'
+import { request } from 'undici'
+import { createCredentialReader } from '../../src/credential/credential.ts'
+import type { Status } from '../../src/status/status.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+import { RawClient } from '../fixtures/raw-client.ts'
+import { logSink, startSidecar } from '../fixtures/sidecar.ts'
+import { at, jwt } from '../fixtures/token.ts'
+import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
+
+const CANARY = 'CANARY0123456789abcdefghijklmnopqrstuvwxyz'
+/** Parts of the canary, as it stands and in the encodings it could slip out in. */
+const traces = [CANARY.slice(0, 12), CANARY.slice(-12), Buffer.from(CANARY).toString('base64url').slice(4, 20), Buffer.from(CANARY).toString('hex').slice(0, 20)]
+const leaks = (text: string): string[] => traces.filter(trace => text.includes(trace))
+
+t.test('a token that goes every way is in no log line, error body, metric or file', async t => {
+  const upstream = await startUpstream(t, ({ url, socket }, response) => {
+    if (url?.includes('dead')) json(response, 401, deadKey)
+    else if (url?.includes('hang')) response.writeHead(401, { 'content-length': 10 }).write('{')
+    else if (url?.includes('reset')) socket.resetAndDestroy()
+    else if (url?.includes('stream')) { response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n', () => setImmediate(() => socket.destroy())) }
+    else if (url?.includes('garbage')) socket.end('no HTTP\r\n\r\n')
+    else json(response, 200, {})
+  })
+  const dir = t.testdir({})
+  const { port, url, lines } = await startSidecar(t, { upstream: upstream.url, logLevel: 'trace', times: { errorBody: 50 } })
+  const bodies: string[] = []
+  const send = async (path: string, ...fields: string[]): Promise<void> => {
+    const client = new RawClient(t, port)
+    client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${fields.map(f => `${f}\r\n`).join('')}\r\n`)
+    const { rawHead, body } = await client.answer()
+    bodies.push(rawHead, body)
+  }
+  const claim = { canary: CANARY }
+  for (const path of ['good', 'good', 'dead', 'dead', 'hang', 'reset', 'stream', 'garbage', `x?key=${CANARY}`]) await send(`/v1/${path}`, `Authorization: Bearer ${CANARY}-${path.replace(/\?.*/, '')}`)
+  for (const value of [`${CANARY},`, `${CANARY} ${CANARY}`, `Bearer ${CANARY}`, `${CANARY}\x01`, `${CANARY}\xe9`, jwt({ ...claim, exp: at(-500) }), jwt({ ...claim, nbf: at(500) }), `sk-ant-${CANARY}`]) {
+    await send('/v1/models', `Authorization: Bearer ${value}`)
+  }
+  await send('/v1/models', `Authorization: ${CANARY}`)
+  await send('/v1/models', `Authorization: AgentAssertion ${CANARY}`)
+  await send('/v1/models', `Authorization: Bearer ${CANARY}`, `Authorization: Bearer ${CANARY}2`)
+  await send('/v1/messages', `x-api-key: ${CANARY}`)
+  await send('/backend-api/x', `Authorization: Bearer ${jwt(claim, 'a')}`, 'chatgpt-account-id: b')
+  await send('/nowhere', `Authorization: Bearer ${CANARY}`)
+  await send('/livez', `Authorization: Bearer ${CANARY}`)
+  for (const path of ['/metrics', '/status', '/status?find=CANARY']) bodies.push(await (await request(`${url}${path}`)).body.text())
+  const status = JSON.parse(bodies.at(-2) ?? '') as Status
+  t.ok(status.verdicts.list.length > 2 && status.refusals.length > 10, `the status tells ${status.verdicts.list.length} verdicts and ${status.refusals.length} refusals`)
+  await new Promise(resolve => setImmediate(resolve))
+
+  t.ok(lines().length > 20, 'there is a log to look through')
+  t.strictSame(leaks(JSON.stringify(lines())), [], 'no log line')
+  t.strictSame(leaks(bodies.join('\n')), [], 'no answer and no metric')
+  t.strictSame(readdirSync(dir).flatMap(file => leaks(readFileSync(`${dir}/${file}`, 'utf8'))), [], 'no file')
+  t.ok(upstream.seen.some(({ headers }) => leaks(headers.authorization ?? '').length > 0), 'only the upstream gets it')
+})
+
+t.test('a credential shows its fingerprint and nothing else, and another one in another process', async t => {
+  const read = createCredentialReader()
+  const of = (reader: typeof read) => {
+    const presented = reader(['authorization', `Bearer ${CANARY}`], ['authorization'])
+    if (presented.kind !== 'credential') throw new Error('unreachable')
+    return presented.credential
+  }
+  const credential = of(read)
+  t.match(String(credential), /^[0-9a-f]{8}$/)
+  t.equal(JSON.stringify({ credential }), `{"credential":"${String(credential)}"}`)
+  for (const shown of [inspect(credential), inspect({ credential }, { depth: 9, showHidden: true }), String(credential), Object.values(credential).join()]) t.strictSame(leaks(shown), [])
+  t.equal(credential.reveal(), CANARY, 'but for its one door')
+  t.equal(of(read).fingerprint, credential.fingerprint)
+  t.not(of(createCredentialReader()).fingerprint, credential.fingerprint)
+})
+
+t.test('the log takes no request, no response and no words of a foreign error', async t => {
+  const { destination, lines } = logSink()
+  const log = createLog({ level: 'trace', destination })
+  const cause = Object.assign(new TypeError(CANARY), { headers: { authorization: CANARY } })
+  log.info({ err: Object.assign(new Error(CANARY, { cause }), { code: 'ECONNRESET' }), req: { headers: { authorization: CANARY } }, res: { getHeaders: () => CANARY } })
+  log.error({ err: CANARY })
+  t.strictSame(leaks(JSON.stringify(lines)), [])
+  t.match(lines, [{ err: { type: 'Error', code: 'ECONNRESET', cause: { type: 'TypeError' } } }, { err: { type: 'string' } }])
+  log.warn(new Error(CANARY))
+  log.warn('words of our own')
+  t.strictSame(leaks(JSON.stringify(lines)), [])
+  t.match(lines.at(-1), { msg: 'words of our own' })
+  const person = new PassThrough({ encoding: 'utf8' })
+  createLog({ level: 'info', human: true, destination: person }).info({ token: 'abcd1234' }, 'for a person')
+  t.match(String(await once(person, 'data')), /for a person.*abcd1234/s)
+})

@@ -1,0 +1,264 @@
+import { Registry } from 'prom-client'
+import t from 'tap'
+import type { Clock } from '../../src/clock.ts'
+import { defaultRoutes, type Options, type Route } from '../../src/config/options.ts'
+import { createCredentialReader, type Credential } from '../../src/credential/credential.ts'
+import { readPerConnection } from '../../src/credential/per-connection.ts'
+import { createVerdictMetrics } from '../../src/telemetry/metrics/verdict.ts'
+import { VerdictCache } from '../../src/verdict/cache.ts'
+import { createClaimsValidator } from '../../src/verdict/claims.ts'
+import { createGuard } from '../../src/verdict/guard.ts'
+import type { Inactive, Testimony, Verdict } from '../../src/verdict/verdict.ts'
+import { jwt } from '../fixtures/token.ts'
+
+const read = createCredentialReader()
+const credentialOf = (token: string): Credential => {
+  const presented = read(['Authorization', `Bearer ${token}`], ['authorization'])
+  if (presented.kind !== 'credential') throw new Error(presented.kind)
+  return presented.credential
+}
+const [chatgpt, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
+const revoked: Inactive = { state: 'inactive', reason: 'token_rejected', source: 'upstream', detail: 'it was revoked' }
+const rejected: Testimony = { kind: 'rejected', verdict: revoked }
+const accepted: Testimony = { kind: 'accepted', source: 'upstream' }
+
+function setUp (entries = 100) {
+  const time = { now: 1 }
+  const clock: Clock = { monotonic: () => time.now, wall: () => 1_700_000_000_000 + time.now }
+  const cache = new VerdictCache({ entries, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock })
+  const ticket = (token: string, route = openai) => cache.ticket(credentialOf(token), route)
+  return { time, clock, cache, ticket, look: (token: string, route = openai) => cache.look(ticket(token, route)).verdict?.state }
+}
+
+t.test('a rejection holds its time, doubles while it is confirmed, and no longer than its longest', async t => {
+  const { time, cache, ticket, look } = setUp()
+  for (const hold of [15_000, 30_000, 60_000, 120_000, 120_000]) {
+    cache.learn(ticket('a'), rejected)
+    time.now += hold - 1
+    t.equal(look('a'), 'inactive', `${hold} ms`)
+    time.now += 1
+    t.equal(look('a'), undefined, 'then it is asked again')
+  }
+  cache.learn(ticket('a'), accepted)
+  cache.learn(ticket('a'), rejected)
+  time.now += 15_000
+  t.equal(look('a'), undefined, 'a success in between begins anew')
+})
+
+t.test('rejections that were under way together count once', async t => {
+  const { time, cache, ticket, look } = setUp()
+  const [first, second] = [ticket('a'), ticket('a')]
+  cache.learn(first, rejected)
+  time.now += 100
+  cache.learn(second, rejected)
+  time.now += 15_000
+  t.equal(look('a'), undefined)
+})
+
+t.test('when a rejection is due, one asks and the others get the last answer, but not for long', async t => {
+  const { time, cache, ticket, look } = setUp()
+  cache.learn(ticket('a'), rejected)
+  time.now += 15_000
+  t.strictSame([look('a'), look('a'), look('a')], [undefined, 'inactive', 'inactive'])
+  time.now += 3_000
+  t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'whoever asked does not come back: the next one asks')
+  for (const kind of ['silent', 'ambiguous'] as const) {
+    cache.learn(ticket('a'), { kind })
+    t.strictSame([look('a'), look('a')], [undefined, undefined], `${kind}: no answer to it, so forward`)
+    cache.learn(ticket('a'), rejected)
+    cache.learn(ticket('a'), { kind })
+    t.equal(look('a'), 'inactive', 'but not before it is due')
+    time.now += 200_000
+    look('a')
+  }
+})
+
+t.test('an older answer never overwrites a newer one', async t => {
+  const { cache, ticket, look } = setUp(1)
+  const slow = ticket('a')
+  cache.learn(ticket('a'), accepted)
+  cache.learn(slow, rejected)
+  t.equal(look('a'), 'active', 'a 401 that began before a 2xx ended')
+  const slower = ticket('a')
+  cache.learn(ticket('a'), accepted)
+  cache.learn(ticket('b'), accepted)
+  cache.learn(slower, rejected)
+  t.equal(look('a'), undefined, 'also where the 2xx has fallen out of the cache')
+  cache.learn(ticket('a'), rejected)
+  t.equal(look('a'), 'inactive', 'a newer one counts')
+})
+
+t.test('two 401s without a reason count, if they are two', async t => {
+  const ambiguous: Testimony = { kind: 'ambiguous' }
+  const { time, cache, ticket, look } = setUp()
+  const ask = (token: string) => cache.look(ticket(token)).ask
+  const together = [ticket('a'), ticket('a')]
+  for (const one of together) cache.learn(one, ambiguous)
+  t.strictSame([look('a'), ask('a')], [undefined, 'beside'], 'requests under way together say it once; suspect')
+  time.now += 30_000
+  cache.learn(ticket('a'), ambiguous)
+  t.equal(look('a'), 'inactive', 'a second one within 30 s')
+  time.now += 15_000
+  t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'holds 15 s, and one asks again')
+  cache.learn(ticket('a'), ambiguous)
+  t.equal(look('a'), undefined, 'a third one is a first one')
+  cache.learn(ticket('b'), ambiguous)
+  time.now += 30_001
+  t.equal(ask('b'), 'first', 'suspicion passes')
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), undefined, 'later it is no second one')
+  cache.learn(ticket('b'), accepted)
+  t.strictSame([look('b'), ask('b')], ['active', 'nobody'], 'a success clears it')
+  for (let i = 0; i < 10; i++) cache.learn(ticket('b'), ambiguous)
+  t.strictSame([look('b'), ask('b')], [undefined, 'beside'], 'while a good verdict holds there is no refusal without a reason')
+  time.now += 600_000
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), undefined)
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), 'inactive', 'after it there is')
+  const slow = ticket('c')
+  cache.learn(ticket('c'), accepted)
+  cache.learn(slow, ambiguous)
+  t.equal(look('c'), 'active', 'one that began before a success ended is outdated')
+  cache.learn(ticket('d'), rejected)
+  cache.learn(ticket('d'), ambiguous)
+  t.equal(look('d'), 'inactive', 'a rejection is not weakened by it')
+  cache.learn(ticket('e'), ambiguous)
+  t.equal(cache.release(), 4, 'release takes it back')
+  t.equal(ask('e'), 'first')
+})
+
+t.test('refused WebSocket handshakes only make a token suspect, however many', async t => {
+  const { cache, clock, look, ticket } = setUp()
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [] })
+  const authorization = ['Authorization', 'Bearer a']
+  for (let i = 0; i < 10; i++) (await guard({ route: openai, raw: [...authorization, 'Upgrade', 'websocket'] })).learn(401, [], Buffer.alloc(0))
+  t.strictSame([look('a'), cache.look(ticket('a')).ask], [undefined, 'beside'])
+  ;(await guard({ route: openai, raw: authorization })).learn(401, [], Buffer.alloc(0))
+  t.equal(look('a'), 'inactive', 'a request besides is a second one')
+})
+
+t.test('a false negative is a success on the same route within 60 s of a refusal', async t => {
+  const { clock, time, ticket } = setUp()
+  const registry = new Registry()
+  const { refused, succeeded } = createVerdictMetrics(registry, { entries: 2, clock })
+  const count = async () => (await registry.getSingleMetric('codex_sidecar_false_negatives_total')?.get())?.values[0]?.value ?? 0
+  for (const [ms, token, expected] of [[60_000, 'a', 1], [60_001, 'b', 1]] as const) {
+    refused(ticket(token))
+    time.now += ms
+    succeeded(ticket(token, chatgpt))
+    succeeded(ticket(token))
+    t.equal(await count(), expected)
+  }
+})
+
+t.test('a 401 to a request that began before a release is not held against the token', async t => {
+  const { cache, ticket, look } = setUp()
+  const [slow, other] = [ticket('a'), ticket('b')]
+  cache.learn(ticket('a'), rejected)
+  cache.release(String(credentialOf('a')))
+  cache.learn(slow, rejected)
+  cache.learn(other, rejected)
+  t.strictSame([look('a'), look('b')], [undefined, undefined])
+})
+
+t.test('an answer to a request from before a rejection does not extend it, nor end it', async t => {
+  const { time, cache, ticket, look } = setUp()
+  const [slow, silent] = [ticket('a'), ticket('a')]
+  cache.learn(ticket('a'), rejected)
+  time.now += 15_000
+  cache.learn(slow, rejected)
+  cache.learn(silent, { kind: 'silent' })
+  t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'it is due all the same, and one asks')
+  cache.learn(silent, { kind: 'silent' })
+  t.equal(look('a'), 'inactive', 'only its own answer counts')
+})
+
+t.test('an upstream that answers 1 % of good requests with a 401 without a reason: 100,000 requests, no refusal', async t => {
+  const { time, clock } = setUp()
+  const registry = new Registry()
+  const observer = createVerdictMetrics(registry, { entries: 100, clock })
+  const cache = new VerdictCache({ entries: 100, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock, observer })
+  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [], observer })
+  let seed = 42
+  const random = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
+  let [refused, ambiguous] = [0, 0]
+  const waiting: (() => void)[] = []
+  for (let i = 0; i < 100_000; i++) {
+    time.now += Math.floor(random() * 2_000)
+    const decision = await guard({ route: openai, raw: ['Authorization', `Bearer token-${i % 10}`] })
+    if (decision.refusal !== undefined) refused++
+    const unclear = random() < 0.01
+    if (unclear) ambiguous++
+    waiting.push(() => decision.learn(unclear ? 401 : 200, [], Buffer.from('{"detail":"Unauthorized"}')))
+    // Answers come in no order, up to 20 requests late.
+    if (waiting.length > 20 * random()) for (const answer of waiting.splice(Math.floor(random() * waiting.length))) answer()
+  }
+  const suspected = (await registry.getMetricsAsJSON()).find(({ name }) => name === 'codex_sidecar_suspicions_total')?.values[0]?.value ?? 0
+  t.comment(`${ambiguous} answers of 401, ${suspected} counted as suspicion, ${refused} requests refused`)
+  t.equal(refused, 0)
+  t.ok(ambiguous > 800 && suspected > 0)
+})
+
+t.test('a good verdict ends after its time and with its token', async t => {
+  const { time, cache, ticket, look } = setUp()
+  const soon = jwt({ exp: 1_700_000_000 + 100 })
+  cache.learn(ticket('a'), accepted)
+  cache.learn(ticket(soon), accepted)
+  time.now += 159_000
+  t.equal(look(soon), 'active')
+  time.now += 1_001
+  t.equal(look(soon), undefined, 'its end and the skew')
+  time.now += 600_000
+  t.equal(look('a'), undefined)
+})
+
+t.test('junk pushes out junk, not what is in use', async t => {
+  const { cache, ticket, look } = setUp(10)
+  cache.learn(ticket('good'), accepted)
+  for (let i = 0; i < 1_000; i++) cache.learn(ticket(`junk-${i}`), rejected)
+  t.equal(look('good'), 'active')
+  t.equal(cache.size, 11)
+})
+
+t.test('release: one token everywhere, or all', async t => {
+  const { cache, ticket, look } = setUp()
+  for (const token of ['a', 'b']) for (const route of [openai, chatgpt]) cache.learn(ticket(token, route), rejected)
+  t.equal(cache.release(String(credentialOf('a'))), 2)
+  t.strictSame([look('a'), look('a', chatgpt), look('b')], [undefined, undefined, 'inactive'])
+  t.equal(cache.release(), 2)
+  t.equal(look('b'), undefined)
+})
+
+t.test('the end of a token, for a person', async t => {
+  const { clock, time } = setUp()
+  time.now = 0
+  const validator = createClaimsValidator(clock)
+  const detail = (secondsAgo: number): string | undefined =>
+    validator.validate(credentialOf(jwt({ exp: 1_700_000_000 - secondsAgo })), { route: openai, raw: [] })?.detail.replace(/^.*\(/, '(')
+  t.strictSame([61, 121, 3_600, 86_400, 200_000].map(detail), ['(1 minute ago)', '(2 minutes ago)', '(1 hour ago)', '(1 day ago)', '(2 days ago)'])
+})
+
+t.test('the guard asks validators only about tokens it knows nothing of, and remembers what is certain', async t => {
+  const { cache, clock } = setUp()
+  const asked: string[] = []
+  const answers = new Map<string, Verdict | undefined>([['good', { state: 'active', source: 'probe' }], ['bad', { ...revoked, source: 'probe' }], ['unclear', undefined]])
+  const guard = createGuard({
+    read: readPerConnection(read), cache, local: [createClaimsValidator(clock)],
+    remote: [
+      { validate: credential => credential.reveal() === 'forged' ? Promise.resolve<Verdict>({ ...revoked, reason: 'invalid_signature', source: 'signature' }) : undefined },
+      { validate: async credential => { asked.push(credential.reveal()); return answers.get(credential.reveal()) } }
+    ]
+  })
+  const judge = async (token: string) => {
+    const { refusal, lane, source } = await guard({ route: openai, raw: ['Authorization', `Bearer ${token}`] })
+    return { code: refusal?.code, lane, source }
+  }
+  for (let i = 0; i < 2; i++) {
+    t.strictSame(await judge('good'), { code: undefined, lane: 'verified', source: 'probe' })
+    t.strictSame(await judge('bad'), { code: 'token_rejected', lane: 'unverified', source: 'probe' })
+    t.strictSame(await judge('forged'), { code: 'invalid_signature', lane: 'unverified', source: 'signature' })
+    t.strictSame(await judge('unclear'), { code: undefined, lane: 'unverified', source: undefined })
+  }
+  t.strictSame(asked, ['good', 'bad', 'unclear', 'unclear'], 'could not tell is not remembered')
+})

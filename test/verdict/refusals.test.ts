@@ -1,0 +1,221 @@
+import t from 'tap'
+import { request } from 'undici'
+import { codes, describe } from '../../src/answers/errors.ts'
+import { RawClient } from '../fixtures/raw-client.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+import { at, bearer, expiredJwt, jwt } from '../fixtures/token.ts'
+import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
+
+interface Envelope { type: string, error: { type: string, code: string, message: string, param: null }, request_id: string }
+
+const ok = (t: Parameters<typeof startUpstream>[0]) => startUpstream(t, (_request, response) => { json(response, 200, { ok: true }) })
+
+t.test('an expired JWT gets a clean 401 on a connection that then serves a second request, and nothing goes upstream', async t => {
+  const upstream = await ok(t)
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  client.write(`POST /backend-api/codex/responses HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${expiredJwt()}\r\nContent-Length: 2\r\n\r\n{}`)
+  const { status, headers, body } = await client.answer()
+  t.equal(status, 401)
+  t.equal(headers['content-type'], 'application/json')
+  t.equal(headers['retry-after'], '0')
+  t.equal(headers['x-should-retry'], 'false')
+  t.equal(headers['cache-control'], 'no-store')
+  t.match(headers['www-authenticate'], /^Bearer error="invalid_token", error_description="[^"]+"$/)
+  t.equal(headers['proxy-status'], 'codex-sidecar; error=http_request_denied; details="token_expired"')
+  t.equal(headers['connection'], 'keep-alive')
+  const envelope = JSON.parse(body) as Envelope
+  t.strictSame(Object.keys(envelope), ['type', 'error', 'request_id'])
+  t.match(envelope, { type: 'error', error: { type: 'authentication_error', code: 'token_expired', param: null }, request_id: headers['x-request-id'] })
+  t.match(envelope.error.message, /^Invalid bearer token - it expired at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(3 hours ago\)\. Sign in again/)
+  t.equal(upstream.seen.length, 0, 'the upstream saw nothing')
+  client.write(`GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer good\r\n\r\n`)
+  t.equal((await client.answer()).status, 200, 'the same connection serves the next request')
+})
+
+t.test('what a bad credential gets', async t => {
+  const upstream = await ok(t)
+  const { port, url } = await startSidecar(t, { upstream: upstream.url })
+  const cases: [name: string, path: string, headers: string[], status: number, code: string, message: RegExp][] = [
+    ['none', '/v1/models', [], 401, 'missing_token', /^Missing bearer token/],
+    ['the word undefined', '/v1/models', ['Authorization: Bearer undefined'], 401, 'malformed_token', /"undefined"/],
+    ['the word null', '/v1/models', ['Authorization: bearer null'], 401, 'malformed_token', /"null"/],
+    ['an empty one', '/v1/models', ['Authorization: Bearer '], 401, 'malformed_token', /empty/],
+    ['the scheme twice', '/v1/models', ['Authorization: Bearer Bearer abc'], 401, 'malformed_token', /twice/],
+    ['non-ASCII', '/v1/models', ['Authorization: Bearer t\xf6ken'], 401, 'malformed_token', /non-ASCII/],
+    ['a space inside', '/v1/models', ['Authorization: Bearer to ken'], 401, 'malformed_token', /space/],
+    ['a tab inside', '/v1/models', ['Authorization: Bearer to\tken'], 401, 'malformed_token', /control/],
+    ['a character that is none of a token', '/v1/models', ['Authorization: Bearer to,ken'], 401, 'malformed_token', /RFC 6750/],
+    ['an expired JWT', '/v1/models', [`Authorization: Bearer ${expiredJwt(61 * 60)}`], 401, 'token_expired', /1 hour ago/],
+    ['a JWT expired for days', '/v1/models', [`Authorization: Bearer ${expiredJwt(3 * 86_400)}`], 401, 'token_expired', /3 days ago/],
+    ['a JWT that just expired', '/v1/models', [`Authorization: Bearer ${expiredJwt(90)}`], 401, 'token_expired', /1 minute ago/],
+    ['a JWT that expired beyond all dates', '/v1/models', [`Authorization: Bearer ${jwt({ exp: -9e15 })}`], 401, 'token_expired', /-9000000000000000/],
+    ['a JWT of tomorrow', '/v1/models', [`Authorization: Bearer ${jwt({ nbf: at(86_400) })}`], 401, 'token_not_yet_valid', /clock/],
+    ['an API key on the ChatGPT route', '/backend-api/codex/responses', ['Authorization: Bearer sk-abc'], 401, 'wrong_route', /belongs on \/v1\//],
+    ['an Anthropic key on the ChatGPT route', '/backend-api/codex/responses', ['Authorization: Bearer sk-ant-abc'], 401, 'wrong_route', /belongs on \/v1\/messages/],
+    ['an Anthropic key on the OpenAI route', '/v1/responses', ['Authorization: Bearer sk-ant-abc'], 401, 'wrong_route', /belongs on \/v1\/messages/],
+    ['a token of another account', '/backend-api/codex/responses', [`Authorization: Bearer ${jwt({}, 'acct-1')}`, 'ChatGPT-Account-Id: acct-2'], 401, 'wrong_route', /another account/],
+    ['two Authorization fields', '/v1/models', ['Authorization: Bearer a', 'authorization: Bearer b'], 400, 'invalid_request', /2 times/],
+    ['x-api-key and Authorization that differ', '/v1/messages', ['x-api-key: a', 'Authorization: Bearer b'], 400, 'invalid_request', /different values/],
+    ['x-api-key and another scheme', '/v1/messages', ['x-api-key: a', 'Authorization: Basic b'], 400, 'invalid_request', /different values/],
+    ['an empty x-api-key', '/v1/messages', ['x-api-key: '], 401, 'malformed_token', /empty/],
+    ['an unknown path', '/v2/models', ['Authorization: Bearer a'], 404, 'no_route', /\/backend-api\/, \/v1\/messages\/, \/v1\//],
+    ['dot segments', '/v1/../backend-api/x', ['Authorization: Bearer a'], 400, 'invalid_request', /dot segments/],
+    ['encoded dot segments', '/v1/%2e%2e%2fx', ['Authorization: Bearer a'], 400, 'invalid_request', /dot segments/],
+    ['a backslash', '/v1/a\\b', ['Authorization: Bearer a'], 400, 'invalid_request', /backslash/],
+    ['a prefix that is there only once decoded', '/%761/models', ['Authorization: Bearer a'], 400, 'invalid_request', /encoded prefix/],
+    ['a bad escape', '/v1/%zz', ['Authorization: Bearer a'], 400, 'invalid_request', /./],
+    ['a transfer coding besides chunked', '/v1/responses', ['Authorization: Bearer a', 'Transfer-Encoding: gzip, chunked'], 501, 'unsupported_transfer_coding', /gzip/],
+    ['an expectation besides 100-continue', '/v1/responses', ['Authorization: Bearer a', 'Expect: miracles'], 417, 'expectation_failed', /miracles/],
+    ['two Host fields', '/v1/responses', ['Host: other', 'Authorization: Bearer a'], 400, 'invalid_request', /Host/]
+  ]
+  for (const [name, path, headers, status, code, message] of cases) {
+    await t.test(name, async t => {
+      const client = new RawClient(t, port)
+      client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers.map(h => `${h}\r\n`).join('')}\r\n`)
+      const answer = await client.answer()
+      const { error } = JSON.parse(answer.body) as Envelope
+      t.equal(answer.status, status)
+      t.equal(error.code, code)
+      t.match(error.message, message)
+      t.equal(answer.headers['content-type'], 'application/json')
+      if (status === 401) {
+        t.equal(answer.headers['retry-after'], '0')
+        t.equal(answer.headers['x-should-retry'], 'false')
+        t.notMatch(error.message, /rate limit|overloaded|service unavailable|upstream connect|connection refused/i, 'no word that makes pi-ai retry')
+      }
+      t.equal(code === 'missing_token', answer.headers['www-authenticate'] === 'Bearer', 'a bare challenge where nothing was sent')
+    })
+  }
+  t.equal(upstream.seen.length, 0, 'the upstream saw none of them')
+  const head = await request(`${url}/v1/models`, { method: 'HEAD' })
+  t.equal(head.statusCode, 401, 'HEAD too')
+  t.equal(await head.body.text(), '')
+})
+
+t.test('what Node answers by itself comes in the same shape', async t => {
+  const { url } = await ok(t)
+  const { port, line } = await startSidecar(t, { upstream: url })
+  const big = 'x'.repeat(140_000)
+  const cases: [name: string, bytes: string, status: number, code: string][] = [
+    ['a bad request line', 'GARBAGE\r\n\r\n', 400, 'invalid_request'],
+    ['no Host', 'GET /v1/models HTTP/1.1\r\nAuthorization: Bearer a\r\n\r\n', 400, 'invalid_request'],
+    ['headers over 128 KB', `GET /v1/models HTTP/1.1\r\nHost: a\r\nX-Big: ${big}\r\n\r\n`, 431, 'headers_too_large'],
+    ['a control character in the token', 'GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\x01b\r\n\r\n', 401, 'malformed_token'],
+    ['a control character in the last line so far', 'GET /v1/models HTTP/1.1\r\nHost: a\r\nX-Api-Key: a\x01b', 401, 'malformed_token'],
+    ['a control character elsewhere', 'GET /v1/models HTTP/1.1\r\nHost: a\r\nX-A: a\x01b\r\n\r\n', 400, 'invalid_request'],
+    ['Content-Length and Transfer-Encoding', 'POST /v1/models HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400, 'invalid_request'],
+    ['CONNECT', 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n', 400, 'invalid_request']
+  ]
+  for (const [name, bytes, status, code] of cases) {
+    await t.test(name, async t => {
+      const client = new RawClient(t, port)
+      client.write(bytes)
+      const answer = await client.answer()
+      const { error, request_id } = JSON.parse(answer.body) as Envelope
+      t.equal(answer.status, status)
+      t.equal(error.code, code)
+      t.equal(answer.headers['x-request-id'], request_id)
+      await line(({ reqId }) => reqId === request_id)
+    })
+  }
+  await t.test('a head that never ends', async t => {
+    const { port } = await startSidecar(t, { upstream: url, times: { requestHead: 50 } })
+    const client = new RawClient(t, port)
+    client.write('GET /v1/models HTTP/1.1\r\nHost: a\r\n')
+    const { status, body } = await client.answer()
+    t.equal(status, 408)
+    t.equal((JSON.parse(body) as Envelope).error.code, 'request_timeout')
+  })
+})
+
+t.test('what is not certainly bad is forwarded', async t => {
+  const upstream = await ok(t)
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const shape = `${Buffer.from('{"alg":"none"}').toString('base64url')}.bm90IGpzb24.c2ln`
+  const cases: [name: string, path: string, headers: Record<string, string>][] = [
+    ['an opaque token', '/v1/models', bearer('opaque-token')],
+    ['what looks like a JWT and does not decode', '/v1/models', bearer(shape)],
+    ['a JWT within the skew of its end', '/v1/models', bearer(jwt({ exp: at(-30) }))],
+    ['a JWT within the skew of its beginning', '/v1/models', bearer(jwt({ nbf: at(30) }))],
+    ['a JWT with an exp that is no number', '/v1/models', bearer(jwt({ exp: 'soon' }))],
+    ['a JWT of the account that the header names', '/backend-api/x', { ...bearer(jwt({}, 'a')), 'chatgpt-account-id': 'a' }],
+    ['a JWT without an account', '/backend-api/x', { ...bearer(jwt({ 'https://api.openai.com/auth': {} })), 'chatgpt-account-id': 'a' }],
+    ['a JWT with an account that is no text', '/backend-api/x', { ...bearer(jwt({ 'https://api.openai.com/auth': { chatgpt_account_id: 1 } })), 'chatgpt-account-id': 'a' }],
+    ['a personal access token', '/backend-api/x', bearer('at-123')],
+    ['another scheme', '/backend-api/x', { authorization: 'AgentAssertion abc' }],
+    ['x-api-key', '/v1/messages', { 'x-api-key': 'sk-ant-api03-x' }],
+    ['an Anthropic OAuth token', '/v1/messages', bearer('sk-ant-oat01-x')],
+    ['both fields with one value', '/v1/messages', { 'x-api-key': 'same', ...bearer('same') }]
+  ]
+  for (const [name, path, headers] of cases) {
+    const { statusCode, body } = await request(`${url}${path}`, { headers })
+    await body.dump()
+    t.equal(statusCode, 200, name)
+  }
+  t.equal(upstream.seen.length, cases.length)
+})
+
+t.test('no answer says what OpenClaw takes for a secret and hides with all that follows', t => {
+  // Its patterns for credentials in the words of a provider's error, as of 2026.9.6.
+  const hidden = /\b(?:Bearer|Basic)\s+[\w+/.~=-]{8,}|\b(?:api[_.-]?key|authorization|passphrase|passwd|password|private[_.-]?key|secret|signing[_.-]?key|token|cookie)\s*:/iu
+  for (const { code } of codes) t.notMatch(describe(code, 'some detail'), hidden, code)
+  t.end()
+})
+
+t.test('a dead opaque token: 100 requests, of which the upstream sees one', async t => {
+  const upstream = await startUpstream(t, (_request, response) => { json(response, 401, deadKey) })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const messages = new Set<string>()
+  for (let i = 0; i < 100; i++) {
+    const { statusCode, body } = await request(`${url}/v1/responses`, { method: 'POST', body: '{}', headers: bearer('sk-dead') })
+    t.equal(statusCode, 401)
+    messages.add(((await body.json()) as Envelope).error.message)
+  }
+  t.equal(upstream.seen.length, 1)
+  t.strictSame([...messages], [
+    deadKey.error.message,
+    'Invalid bearer token - the upstream rejected it (it knows no such API key). Sign in again or replace the key, then retry; nothing needs a restart.'
+  ], 'the upstream’s own words first, then ours')
+})
+
+t.test('a verdict on one route says nothing about another, nor about another token', async t => {
+  const upstream = await startUpstream(t, ({ url, headers }, response) => {
+    const dead = url?.startsWith('/v1/') === true && headers.authorization === 'Bearer at-one'
+    json(response, dead ? 401 : 200, dead ? deadKey : { ok: true })
+  })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const status = async (path: string, token: string): Promise<number> => {
+    const { statusCode, body } = await request(url + path, { headers: bearer(token) })
+    await body.dump()
+    return statusCode
+  }
+  t.equal(await status('/v1/models', 'at-one'), 401)
+  t.equal(await status('/v1/models', 'at-one'), 401)
+  t.equal(await status('/backend-api/models', 'at-one'), 200)
+  t.equal(await status('/v1/models', 'at-two'), 200)
+  t.equal(upstream.seen.length, 3)
+})
+
+t.test('a token that is good in one field is not refused there for being bad in another', async t => {
+  const upstream = await startUpstream(t, ({ headers }, response) => {
+    const wrong = headers['x-api-key'] !== undefined
+    json(response, wrong ? 401 : 200, wrong ? { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } } : {})
+  })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const statuses: number[] = []
+  for (const headers of [bearer('sk-ant-oat01'), { 'x-api-key': 'sk-ant-oat01' }, bearer('sk-ant-oat01'), { 'x-api-key': 'sk-ant-oat01' }]) {
+    const { statusCode, body } = await request(`${url}/v1/messages`, { headers })
+    await body.dump()
+    statuses.push(statusCode)
+  }
+  t.strictSame(statuses, [200, 401, 200, 401])
+  t.equal(upstream.seen.length, 3)
+})
+
+t.test('another scheme is never remembered', async t => {
+  const upstream = await startUpstream(t, (_request, response) => { json(response, 401, deadKey) })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  for (let i = 0; i < 3; i++) await (await request(`${url}/v1/models`, { headers: { authorization: 'AgentAssertion abc' } })).body.dump()
+  t.equal(upstream.seen.length, 3)
+})
