@@ -10,7 +10,7 @@ import { createAccessLog } from '../telemetry/access-log.ts'
 import { Journal } from '../telemetry/journal.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts'
 import { Refusals } from '../telemetry/refusals.ts'
-import type { VerdictCache } from '../verdict/cache.ts'
+import type { VerdictCache } from '../verdict/cache/cache.ts'
 
 /** Answers in our own name that /status shows. */
 const REFUSALS = 50

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import Negotiator from 'negotiator'
 import { SidecarError } from '../answers/errors.ts'
-import type { VerdictCache } from '../verdict/cache.ts'
+import type { VerdictCache } from '../verdict/cache/cache.ts'
 import { mountPage, statusHeaders } from './page.ts'
 import type { StatusReader } from './status.ts'
 

@@ -8,8 +8,8 @@ import type { Refusal, Refusals } from '../telemetry/refusals.ts'
 import type { Switch } from '../tunnel/switching-protocols.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import type { VerdictCache } from '../verdict/cache.ts'
-import { listVerdicts } from '../verdict/listing.ts'
+import type { VerdictCache } from '../verdict/cache/cache.ts'
+import { listVerdicts } from '../verdict/cache/listing.ts'
 import { baseUrls, recipes, usableRecipes } from './setup-lines.ts'
 
 /** What the status is made of. */

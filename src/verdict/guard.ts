@@ -4,9 +4,9 @@ import type { Credential, Presented } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { LaneName } from '../upstream/lane.ts'
 import { valuesOf } from '../wire/headers.ts'
-import type { Ticket, VerdictCache } from './cache.ts'
-import type { Prober } from './prober.ts'
-import { testimonyOf } from './testimony.ts'
+import type { Ticket, VerdictCache } from './cache/cache.ts'
+import type { Prober } from './probe/prober.ts'
+import { testimonyOf } from './testimony/testimony.ts'
 import type { Inactive, Reason, Source, Testimony, Validator, Verdict, VerdictObserver } from './verdict.ts'
 
 /** What the guard decided about one request. */

@@ -5,9 +5,9 @@ import { defaultRoutes, type Options, type Route } from '../../src/config/option
 import { createCredentialReader, type Credential } from '../../src/credential/credential.ts'
 import { readPerConnection } from '../../src/credential/per-connection.ts'
 import { createVerdictMetrics } from '../../src/telemetry/metrics/verdict.ts'
-import { VerdictCache } from '../../src/verdict/cache.ts'
-import { createClaimsValidator } from '../../src/verdict/claims.ts'
+import { VerdictCache } from '../../src/verdict/cache/cache.ts'
 import { createGuard } from '../../src/verdict/guard.ts'
+import { createClaimsValidator } from '../../src/verdict/local/claims.ts'
 import type { Inactive, Testimony, Verdict } from '../../src/verdict/verdict.ts'
 import { jwt } from '../fixtures/token.ts'
 

@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { valuesOf } from '../wire/headers.ts'
-import type { Source, Testimony } from './verdict.ts'
+import { valuesOf } from '../../wire/headers.ts'
+import type { Source, Testimony } from '../verdict.ts'
 
 /** Codes with which an upstream says for certain that the token is dead (contract.md section 5), and our words for it. */
 const definitive: Readonly<Record<string, string>> = {

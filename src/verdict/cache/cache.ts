@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../clock.ts'
-import type { Route } from '../config/options.ts'
-import type { Credential, Key } from '../credential/credential.ts'
-import { SKEW } from './claims.ts'
+import type { Clock } from '../../clock.ts'
+import type { Route } from '../../config/options.ts'
+import type { Credential, Key } from '../../credential/credential.ts'
+import { SKEW } from '../local/claims.ts'
+import type { Active, Inactive, Source, Subject, Testimony, Verdict, VerdictObserver } from '../verdict.ts'
+import { Suspicion, twice } from './alike.ts'
 import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
-import { Suspicion, twice } from './suspicion.ts'
-import type { Active, Inactive, Source, Subject, Testimony, Verdict, VerdictObserver } from './verdict.ts'
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
 export interface Ticket extends Subject {

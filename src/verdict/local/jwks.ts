@@ -1,8 +1,8 @@
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, type CryptoKey, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose'
-import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
-import { Circuit } from '../upstream/circuit.ts'
-import { Lane } from '../upstream/lane.ts'
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
+import { Circuit } from '../../upstream/circuit.ts'
+import { Lane } from '../../upstream/lane.ts'
 
 /** ms between two fetches of a key set, whatever came of the first one. */
 const FETCH_GAP = 60_000

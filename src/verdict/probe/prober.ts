@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
-import type { Credential, Key } from '../credential/credential.ts'
-import type { Presentation } from '../credential/presentation.ts'
-import type { Upstream } from '../upstream/upstream.ts'
-import type { Ticket, VerdictCache } from './cache.ts'
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
+import type { Credential, Key } from '../../credential/credential.ts'
+import type { Presentation } from '../../credential/presentation.ts'
+import type { Upstream } from '../../upstream/upstream.ts'
+import type { Ticket, VerdictCache } from '../cache/cache.ts'
+import type { Verdict, VerdictObserver } from '../verdict.ts'
 import { probe } from './probe.ts'
-import type { Verdict, VerdictObserver } from './verdict.ts'
 
 /** ms between two questions about one token, at least and at most. */
 const GAP = { from: 15_000, to: 18_000 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { Key } from '../credential/credential.ts'
+import type { Key } from '../../credential/credential.ts'
+import type { Inactive } from '../verdict.ts'
 import { count, tallyFrom, type Suspect } from './entry.ts'
-import type { Inactive } from './verdict.ts'
 
 /** ms within which a second 401 without a reason must follow the first one to say anything. */
 const WINDOW = 30_000

@@ -1,6 +1,6 @@
-import type { Key } from '../credential/credential.ts'
+import type { Key } from '../../credential/credential.ts'
+import type { Reason, Source } from '../verdict.ts'
 import type { ActiveEntry, Entries, InactiveEntry, Suspect } from './entry.ts'
-import type { Reason, Source } from './verdict.ts'
 
 /** What may be seen of a key's fingerprint. */
 const tokenOf = (key: Key): string => key.slice(0, 8)

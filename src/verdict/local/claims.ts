@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import type { Credential } from '../credential/credential.ts'
-import type { Presentation } from '../credential/presentation.ts'
-import { valuesOf } from '../wire/headers.ts'
-import type { Inactive, Reason } from './verdict.ts'
+import type { Clock } from '../../clock.ts'
+import type { Credential } from '../../credential/credential.ts'
+import type { Presentation } from '../../credential/presentation.ts'
+import { valuesOf } from '../../wire/headers.ts'
+import type { Inactive, Reason } from '../verdict.ts'
 
 /** Clocks differ: a token is judged by its times only beyond this many milliseconds. */
 export const SKEW = 60_000

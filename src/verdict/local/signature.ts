@@ -1,10 +1,10 @@
 import { compactVerify, decodeProtectedHeader, errors } from 'jose'
-import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
-import type { Credential } from '../credential/credential.ts'
-import type { Presentation } from '../credential/presentation.ts'
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
+import type { Credential } from '../../credential/credential.ts'
+import type { Presentation } from '../../credential/presentation.ts'
+import type { Inactive, Validator } from '../verdict.ts'
 import { openKeySet, type KeySet } from './jwks.ts'
-import type { Inactive, Validator } from './verdict.ts'
 
 /** What a route's JWTs are checked with. */
 interface Issuer { readonly keys: KeySet, readonly algorithms: string[] }

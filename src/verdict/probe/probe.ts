@@ -1,8 +1,8 @@
-import type { Presentation } from '../credential/presentation.ts'
-import type { Upstream } from '../upstream/upstream.ts'
-import { endToEnd, pairsOf, valuesOf } from '../wire/headers.ts'
-import { testimonyOf } from './testimony.ts'
-import type { ProbeOutcome, Testimony } from './verdict.ts'
+import type { Presentation } from '../../credential/presentation.ts'
+import type { Upstream } from '../../upstream/upstream.ts'
+import { endToEnd, pairsOf, valuesOf } from '../../wire/headers.ts'
+import { testimonyOf } from '../testimony/testimony.ts'
+import type { ProbeOutcome, Testimony } from '../verdict.ts'
 
 /** Fields with which a client shows who it is: upstreams refuse or challenge requests that come without. */
 const clientField = /^(?:chatgpt-account-id|originator|user-agent|version|openai-.*|anthropic-.*)$/

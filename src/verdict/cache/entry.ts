@@ -1,5 +1,5 @@
-import type { Key } from '../credential/credential.ts'
-import type { Active, Inactive } from './verdict.ts'
+import type { Key } from '../../credential/credential.ts'
+import type { Active, Inactive } from '../verdict.ts'
 
 /** The requests that got a verdict, in all its renewals. */
 export interface Tally {
