@@ -40,6 +40,7 @@ function wordingOf (error: SidecarError): Wording {
   if (error.retryAfter !== undefined) fields.push('Retry-After', String(error.retryAfter))
   if (error.status === 401) fields.push('WWW-Authenticate', challenge(error))
   if (error.final) fields.push('x-should-retry', 'false')
+  fields.push(...error.fields)
   return {
     body: `{"type":"error","error":{"type":"${error.type}","code":"${error.code}","message":${asciiJson(error.message)},"param":null},"request_id":"`,
     fields

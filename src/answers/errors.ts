@@ -7,7 +7,7 @@ interface Kind {
   readonly type: string
   /** Error type of RFC 9209 section 2.3 for the Proxy-Status field. */
   readonly proxy: string
-  /** What happened, whose fault it is, what to do next: the words before and after the detail, for which `%` stands. */
+  /** What happened, whose fault it is, what to do next: the words before and after the detail, for which `%` stands; `@` for what the credential is called. */
   readonly words: readonly string[]
 }
 
@@ -21,12 +21,12 @@ const upstream = (status: number, proxy: string, message: string): Kind => kind(
 // like: OpenClaw takes what follows for a secret and shows "<redacted>" instead of the reason.
 const kinds = {
   missing_token: token('Missing bearer token - %. Sign in or set the API key in the client, then retry.'),
-  malformed_token: token('Invalid bearer token - %. Correct the key or sign in again, then retry; nothing needs a restart.'),
-  token_expired: token('Invalid bearer token - it expired at %. Sign in again and retry; nothing needs a restart.'),
-  token_not_yet_valid: token('Invalid bearer token - it is not valid before %. Check the clock of this machine, then retry.'),
-  wrong_route: token('Invalid bearer token - %. Change the base URL or the credential in the client, then retry.'),
-  invalid_signature: token('Invalid bearer token - its signature does not match the keys of its issuer. Sign in again and retry.'),
-  token_rejected: token('Invalid bearer token - the upstream rejected it (%). Sign in again or replace the key, then retry; nothing needs a restart.'),
+  malformed_token: token('@ - %. Correct the key or sign in again, then retry; nothing needs a restart.'),
+  token_expired: token('@ - it expired at %. Sign in again and retry; nothing needs a restart.'),
+  token_not_yet_valid: token('@ - it is not valid before %. Check the clock of this machine, then retry.'),
+  wrong_route: token('@ - %. Change the base URL or the credential in the client, then retry.'),
+  invalid_signature: token('@ - its signature does not match the keys of its issuer. Sign in again and retry.'),
+  token_rejected: token('@ - the upstream rejected it (%). Sign in again or replace the key, then retry; nothing needs a restart.'),
 
   invalid_request: request(400, 'Invalid request: %. Correct the request; the upstream has not seen it.'),
   request_timeout: request(408, 'The request did not arrive in time: %. Send it again.'),
@@ -49,8 +49,11 @@ const kinds = {
   upstream_timeout: upstream(504, 'http_response_timeout', 'The upstream did not answer in time: %. Your credential was not judged; retry.')
 } as const satisfies Record<string, Kind>
 
-/** A code's words, `detail` in their place. */
-export const describe = (code: Code, detail: string): string => kinds[code].words.join(detail)
+/** How a message about a credential begins; Claude Code looks for its upstream's own "invalid x-api-key", in lower case. */
+const invalid = (named: string): string => `${/^[a-z-]+$/.test(named) ? 'invalid' : 'Invalid'} ${named}`
+
+/** A code's words, `detail` in their place. `named`: what the credential is called that they are about. */
+export const describe = (code: Code, detail: string, named = 'bearer token'): string => kinds[code].words.join(detail).replace(/^@/, invalid(named))
 
 /** The closed set of codes in our answers. */
 export type Code = keyof typeof kinds
@@ -58,6 +61,10 @@ export type Code = keyof typeof kinds
 export interface SidecarErrorOptions {
   /** What fills the `%` of the code's message. Never a secret, never an internal address. */
   detail?: string
+  /** What the credential is called that it is about. */
+  named?: string
+  /** Raw list of header fields that go with the answer. */
+  fields?: readonly string[]
   /** Seconds for Retry-After. */
   retryAfter?: number
   /** Status to answer with instead of the code's own: that of an upstream answer we could not relay whole. */
@@ -78,6 +85,8 @@ export class SidecarError extends Error {
   readonly status: number
   readonly type: string
   readonly proxyStatus: string
+  /** Raw list of header fields of its own. */
+  readonly fields: readonly string[]
   /** Seconds for Retry-After; 0 on final answers, since Codex repeats even those and waits longer without it. */
   readonly retryAfter: number | undefined
   /** Whether the same request can only get the same answer: the SDKs are told not to repeat it. */
@@ -85,15 +94,16 @@ export class SidecarError extends Error {
   /** Kept by the error handler, since a refusal is used for many requests. */
   wording: Wording | undefined = undefined
 
-  constructor (code: Code, { detail = '', retryAfter, status, cause }: SidecarErrorOptions = {}) {
+  constructor (code: Code, { detail = '', named, fields = [], retryAfter, status, cause }: SidecarErrorOptions = {}) {
     const { status: own, type, proxy } = kinds[code]
     // It says where the client stands, not where the code does; a stack is most of what a refusal would cost.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    super(describe(code, detail), cause === undefined ? undefined : { cause })
+    super(describe(code, detail, named), cause === undefined ? undefined : { cause })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail
+    this.fields = fields
     this.status = status ?? own
     this.type = status === 401 ? 'authentication_error' : type
     this.proxyStatus = status === undefined ? proxy : `${proxy}; received-status=${status}`

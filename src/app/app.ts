@@ -5,7 +5,9 @@ import { answerTo, asSidecarError, writeAnswer } from '../answers/answer.ts'
 import { SidecarError } from '../answers/errors.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import type { Route } from '../config/options.ts'
 import { readPerConnection } from '../credential/per-connection.ts'
+import { createShapeReader } from '../credential/shape.ts'
 import { answerBareErrors } from '../downstream/client-error.ts'
 import { checkRequest } from '../downstream/conformance.ts'
 import { Drain } from '../downstream/drain.ts'
@@ -19,8 +21,10 @@ import { quiet } from '../telemetry/access-log.ts'
 import { RequestRecord } from '../telemetry/record.ts'
 import { createTraces } from '../telemetry/traces.ts'
 import { createSwitch } from '../tunnel/switching-protocols.ts'
+import type { UpstreamClock } from '../upstream/clock.ts'
 import { createUpstream } from '../upstream/upstream.ts'
 import { VerdictCache } from '../verdict/cache/cache.ts'
+import { likenessBy } from '../verdict/cache/ticket.ts'
 import { createGuard } from '../verdict/guard.ts'
 import { createClaimsValidator } from '../verdict/local/claims.ts'
 import { createSignatureValidator } from '../verdict/local/signature.ts'
@@ -70,7 +74,12 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
-  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [signature, ...remote], prober, observer })
+  const clocks = new Map(upstreams.map(upstream => [upstream.route, upstream.clock]))
+  const clockOf = (route: Route): UpstreamClock => clocks.get(route) as UpstreamClock // every route has its upstream
+  const guard = createGuard({
+    read: readPerConnection(read), likenessOf: likenessBy(createShapeReader()), cache, local: createClaimsValidator(clockOf), clockOf, clock,
+    remote: [signature, ...remote], prober, observer
+  })
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({

@@ -7,6 +7,7 @@ import { checkHandshake, type Upgrades } from '../downstream/upgrade.ts'
 import type { Forward } from '../forward/forward.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Decision, Guard } from '../verdict/guard.ts'
+import { pathOf } from '../wire/target.ts'
 import type { Refuse } from './refuse.ts'
 
 /** nginx's status for a request whose client has left. */
@@ -39,8 +40,9 @@ export function mount (app: FastifyInstance, { upstream, guard, forward, drain, 
       record.route = route.prefix
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
       checkTarget(request.url, route)
-      if (upgrades.of(raw) !== undefined) checkHandshake(raw)
-      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, connection: raw.socket })
+      const handshake = upgrades.of(raw) !== undefined
+      if (handshake) checkHandshake(raw)
+      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
       if (!(decision instanceof Promise)) return settle(request, reply, decision)
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {

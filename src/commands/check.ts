@@ -4,8 +4,9 @@ import { loadConfig, type Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
 import { createCredentialReader, type Credential } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
+import type { JudgingClock } from '../upstream/clock.ts'
 import { createUpstream } from '../upstream/upstream.ts'
-import { accountOf, createClaimsValidator } from '../verdict/local/claims.ts'
+import { createClaimsValidator } from '../verdict/local/claims.ts'
 import { createSignatureValidator } from '../verdict/local/signature.ts'
 import { probe, type ProbeAnswer } from '../verdict/probe/probe.ts'
 import type { Inactive, Verdict } from '../verdict/verdict.ts'
@@ -38,17 +39,27 @@ function presentationOf (token: string, route: Route): Presentation {
   return { route, raw: [...asKey ? ['x-api-key', token] : ['Authorization', `Bearer ${token}`], ...version] }
 }
 
+/** The account that a ChatGPT token says it is for. */
+function accountOf (credential: Credential): string | undefined {
+  const claim = credential.claims?.['https://api.openai.com/auth']
+  if (typeof claim !== 'object' || claim === null || !('chatgpt_account_id' in claim)) return undefined
+  return typeof claim.chatgpt_account_id === 'string' ? claim.chatgpt_account_id : undefined
+}
+
 /** With the field that ChatGPT's clients add, from the token itself. */
 function withAccount ({ route, raw }: Presentation, credential: Credential): Presentation {
   const account = accountOf(credential)
   return { route, raw: account === undefined ? raw : [...raw, 'chatgpt-account-id', account] }
 }
 
+/** This machine's clock, taken for right: doctor looks at it. */
+const trusted: JudgingClock = { now: systemClock.wall, wall: systemClock.wall, confirm: () => Promise.resolve(systemClock.wall()) }
+
 /** What is known without sending the token anywhere. */
 async function judgeHere (credential: Credential, presentation: Presentation, config: Config): Promise<Verdict | undefined> {
   const signature = createSignatureValidator(config, systemClock)
   try {
-    return createClaimsValidator(systemClock).validate(credential, presentation) ?? await signature.validate(credential, presentation)
+    return await createClaimsValidator(() => trusted).validate(credential, presentation) ?? await signature.validate(credential, presentation)
   } finally {
     await signature.close()
   }

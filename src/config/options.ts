@@ -20,6 +20,9 @@ const probeModes = ['first-use', 'background', 'off'] as const
 /** RFC 7518 section 3.1 and RFC 8037, without those that share a secret: no key set could hold it. */
 const signatureAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
 
+/** What the known upstreams look at besides the token. */
+const shapeFields = ['openai-organization', 'openai-project', 'chatgpt-account-id', 'anthropic-version', 'anthropic-beta', 'anthropic-dangerous-direct-browser-access'] as const
+
 const route = {
   type: 'object',
   properties: {
@@ -33,6 +36,14 @@ const route = {
     foreignPrefixes: {
       type: 'object', additionalProperties: { type: 'string' },
       default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
+    },
+    shape: {
+      type: 'array', items: { type: 'string', pattern: '^[a-z0-9-]+$' }, uniqueItems: true, default: shapeFields,
+      description: 'Fields on which the upstream’s judgement may depend besides the credential, lower-case: what it says of one request counts only for others that have the same in them.'
+    },
+    unprobed: {
+      type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true, default: ['ek_', 'sk-admin-', 'sk-ant-oat'],
+      description: 'Beginnings of tokens that probePath may not know although they are good, so that they are not asked about.'
     },
     probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
     probePath: {
@@ -98,21 +109,27 @@ export type Options = Described<typeof optionsSchema>
 /** One route, its prefix without a trailing slash. */
 export type Route = Readonly<Described<typeof route>>
 
+/** Hosts of the companies whose kinds of credentials are known. */
+const official: ReadonlySet<string> = new Set(['chatgpt.com', 'api.openai.com', 'api.anthropic.com'])
+
 /** The three default routes (design.md section 2), most specific first. */
 export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
   const beneath = (path: string, upstream: string): string => new URL(path, upstream).pathname
+  const common = { shape: [...shapeFields], unprobed: [...route.properties.unprobed.default] }
+  /** Only before its own company's origin is a key of another one certainly wrong, and would also be told to the wrong one. */
+  const foreign = (upstream: string, prefixes: Record<string, string>): Record<string, string> => official.has(new URL(upstream).hostname) ? prefixes : {}
   return [
     {
       prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' }, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
+      foreignPrefixes: foreign(chatgptUpstream, { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' }), ...common, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
     },
     {
       prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'],
-      foreignPrefixes: {}, probePath: beneath('models', anthropicUpstream)
+      foreignPrefixes: {}, ...common, probePath: beneath('models', anthropicUpstream)
     },
     {
       prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: { 'sk-ant-': '/v1/messages' }, probePath: beneath('models', openaiUpstream)
+      foreignPrefixes: foreign(openaiUpstream, { 'sk-ant-': '/v1/messages' }), ...common, probePath: beneath('models', openaiUpstream)
     }
   ]
 }

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
+import type { Route } from '../config/options.ts'
 import { valuesOf } from '../wire/headers.ts'
 
 /** Keyed digest of a credential: equal for equal credentials within one process, worth nothing outside it. */
@@ -45,6 +46,13 @@ export class Credential {
   toString (): string { return this.fingerprint.slice(0, 8) }
   toJSON (): string { return this.toString() }
   [inspect.custom] (): string { return `Credential ${this.toString()}` }
+}
+
+/** What a credential is called in words for its user: what was sent, as the clients of that upstream know it. */
+export function nameOf (credential: Credential, { dialect }: Pick<Route, 'dialect'>): string {
+  const { carrier } = credential
+  if (!carrier.includes('authorization')) return carrier // Claude Code has a hint of its own for "invalid x-api-key"
+  return dialect === 'openai' && credential.claims === undefined && credential.reveal().startsWith("sk-") ? 'API key' : 'bearer token'
 }
 
 /** What a request presents. `unjudged`: a scheme other than Bearer, which is forwarded and never remembered. */

@@ -7,6 +7,10 @@ export interface Presentation {
   readonly raw: readonly string[]
   /** Its method; a 2xx to OPTIONS says nothing about the credential. */
   readonly method?: string
+  /** Its path, without the query. */
+  readonly path?: string
+  /** Whether it asks for a WebSocket. */
+  readonly handshake?: boolean
   /** The client connection that it came on. */
   readonly connection?: object
 }

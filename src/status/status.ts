@@ -44,12 +44,14 @@ const shown = (prefix: string): string => `${prefix}/`
 const places = ({ inFlight, limit }: Lane) => ({ inFlight, limit })
 
 /** A route, and what stands before its upstream now. */
-function routeStatus ({ route, circuit: { trouble }, lanes: { verified, unverified }, probe }: Upstream, mode: Route['probe'], requests: ReadonlyMap<string, number>) {
+function routeStatus ({ route, clock: { offset }, circuit: { trouble }, lanes: { verified, unverified }, probe }: Upstream, mode: Route['probe'], requests: ReadonlyMap<string, number>) {
   return {
     path: shown(route.prefix),
     upstream: route.upstream,
     credential: route.credential,
     probe: route.probePath === undefined ? 'off' as const : route.probe ?? mode,
+    /** Seconds by which the upstream's clock is ahead of this machine's; null where it is not known. */
+    clockOffsetSeconds: offset === undefined ? null : Math.round(offset / 1000),
     /** Finished ones since the start. */
     requests: requests.get(route.prefix) ?? 0,
     circuit: trouble === undefined

@@ -1,7 +1,9 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
+import { askDate } from './ask-date.ts'
 import { Circuit } from './circuit.ts'
+import { UpstreamClock } from './clock.ts'
 import { Lane, type LaneName } from './lane.ts'
 
 /** A route with its lanes. */
@@ -13,6 +15,8 @@ export interface Upstream {
   readonly lanes: Readonly<Record<LaneName, Lane>>
   /** The lane in which it is asked about tokens. */
   readonly probe: Lane
+  /** The time there, by which it judges tokens. */
+  readonly clock: UpstreamClock
   /** Shared by all lanes. */
   readonly circuit: Circuit
   readonly close: () => Promise<void>
@@ -34,6 +38,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
     },
     lanes,
     probe,
+    clock: new UpstreamClock(clock, () => askDate(probe, { origin, path: pathname, deadline: config.times.probe })),
     circuit,
     close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }

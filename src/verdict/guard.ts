@@ -1,13 +1,19 @@
 import { LRUCache } from 'lru-cache'
 import { SidecarError } from '../answers/errors.ts'
-import type { Credential, Presented } from '../credential/credential.ts'
+import type { Clock } from '../clock.ts'
+import type { Route } from '../config/options.ts'
+import { nameOf, type Credential, type Presented } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
+import type { UpstreamClock } from '../upstream/clock.ts'
 import type { LaneName } from '../upstream/lane.ts'
 import { valuesOf } from '../wire/headers.ts'
-import type { Ticket, VerdictCache } from './cache/cache.ts'
+import type { VerdictCache } from './cache/cache.ts'
+import type { Ticket } from './cache/ticket.ts'
+import { endOf } from './local/claims.ts'
 import type { Prober } from './probe/prober.ts'
-import { testimonyOf } from './testimony/testimony.ts'
-import type { Inactive, Reason, Source, Testimony, Validator, Verdict, VerdictObserver } from './verdict.ts'
+import { inContext, withoutToken } from './testimony/context.ts'
+import { testimonyInBand, testimonyOf } from './testimony/testimony.ts'
+import type { Inactive, Likeness, Reach, Source, Validator, Verdict, VerdictObserver } from './verdict.ts'
 
 /** What the guard decided about one request. */
 export interface Decision {
@@ -22,13 +28,22 @@ export interface Decision {
    * @returns whether it says for certain that the token is dead
    */
   readonly learn: (status: number, headers: readonly string[], body?: Buffer) => boolean
+  /** Reports an error event of a stream, or an error message of a WebSocket, as parsed JSON. */
+  readonly overhear: (event: unknown) => void
+  /** Reports that an accepted WebSocket has ended early after next to nothing, which may be the token's doing. */
+  readonly doubt: () => void
 }
 
 export interface GuardOptions {
   read: (presentation: Presentation) => Presented
   cache: VerdictCache
-  /** Checks that need nobody else, cheapest first. They are made for every request. */
-  local: readonly { validate: (credential: Credential, presentation: Presentation) => Inactive | undefined }[]
+  /** What requests have in common besides their token. */
+  likenessOf: (presentation: Presentation) => Likeness
+  /** What the credential says of itself. It is asked for every request, and needs the upstream only for the time. */
+  local: { validate: (credential: Credential, presentation: Presentation) => Inactive | undefined | Promise<Inactive | undefined> }
+  /** By which a route's upstream judges. */
+  clockOf: (route: Route) => UpstreamClock
+  clock: Pick<Clock, 'monotonic'>
   /** Checks for tokens the cache knows nothing about, cheapest first; the first certain answer wins. */
   remote: readonly Validator[]
   /** Asks the upstream where nobody else could tell. */
@@ -39,77 +54,95 @@ export interface GuardOptions {
 /** A request with a credential, as far as it is judged. */
 interface Case { readonly credential: Credential, readonly ticket: Ticket, readonly presentation: Presentation }
 
-/** What an answer says, given what was asked. */
-function inContext (testimony: Testimony, { raw, method }: Presentation): Testimony {
-  // Servers answer OPTIONS without looking at the credential.
-  if (testimony.kind === 'accepted' && method === 'OPTIONS') return { kind: 'silent' }
-  // Good tokens get these, and clients try a handshake many times in a row (openai/codex#39578).
-  return testimony.kind === 'ambiguous' ? { kind: 'ambiguous', handshake: valuesOf(raw, 'upgrade').length > 0 } : testimony
-}
-
 /** Refusals in different words that are kept. */
 const REFUSALS = 500
 
-const ignore = (): boolean => false
+/** For requests that are not judged. */
+const unheard = { learn: () => false, overhear: () => {}, doubt: () => {} }
 
 /**
  * The only place that decides whether a request may go upstream; HTTP requests and upgrades share it. When it can
  * not tell, it forwards.
  */
-export function createGuard ({ read, cache, local, remote, prober, observer }: GuardOptions) {
+export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, remote, prober, observer }: GuardOptions) {
   /** The same words for the same reason: a bad token seldom comes once. */
   const refusals = new LRUCache<string, SidecarError>({ max: REFUSALS })
-  const refusalFor = (reason: Reason, detail: string): SidecarError => {
-    const key = `${reason} ${detail}`
+  const refusalFor = ({ reason, detail, quote }: Inactive, about?: Case): SidecarError => {
+    const named = about === undefined ? 'bearer token' : nameOf(about.credential, about.presentation.route)
+    const { words = '', fields = [] } = quote ?? {}
+    const said = words === '' ? detail : `${detail}: ${words}`
+    const key = [reason, said, named, ...fields].join('\n')
     const known = refusals.get(key)
     if (known !== undefined) return known
-    const refusal = new SidecarError(reason, { detail })
+    const refusal = new SidecarError(reason, { detail: said, named, fields })
     refusals.set(key, refusal)
     return refusal
   }
 
-  const pass = ({ credential, ticket, presentation }: Case, verdict: Verdict | undefined): Decision => ({
-    refusal: undefined,
-    source: verdict?.source,
-    lane: verdict === undefined ? 'unverified' : 'verified',
-    credential,
-    learn: (status, headers, body) => {
-      const testimony = testimonyOf('upstream', status, headers, body)
-      const { kind } = testimony
-      cache.learn(ticket, inContext(testimony, presentation))
-      if (kind === 'ambiguous') prober?.beside(credential, presentation)
-      return kind === 'rejected'
-    }
-  })
+  const ticketFor = (credential: Credential, presentation: Presentation): Ticket => {
+    const { route } = presentation
+    return cache.ticket({ key: credential.keyOn(route.prefix), route: route.prefix, like: likenessOf(presentation), ends: endOf(credential, clockOf(route), clock.monotonic()) })
+  }
 
-  const refuse = ({ reason, detail, source }: Inactive, { credential, ticket }: Partial<Case> = {}): Decision => {
-    // A wrong route is the request's mistake; the token may be good on it with other fields.
-    if (ticket !== undefined && reason !== 'wrong_route') observer?.refused(ticket)
+  const pass = (about: Case, source: Source | undefined, lane: LaneName): Decision => {
+    const { credential, ticket, presentation } = about
+    const { route } = presentation
     return {
-      refusal: refusalFor(reason, detail),
+      refusal: undefined,
       source,
-      lane: 'unverified',
+      lane,
       credential,
-      learn: ignore
+      learn: (status, headers, body) => {
+        const judging = clockOf(route)
+        if (judging.stale) judging.note(valuesOf(headers, 'date')[0])
+        const testimony = withoutToken(inContext(testimonyOf(route, 'upstream', { status, headers, body }), presentation), credential)
+        const left = cache.learn(ticket, testimony)
+        if (testimony.kind !== 'rejected') return false
+        if (left?.state !== 'inactive') prober?.beside(credential, presentation, ticket)
+        return testimony.reach === 'token'
+      },
+      overhear: event => {
+        // What is said within an answer is newer than its head.
+        const testimony = withoutToken(testimonyInBand(route, event), credential)
+        cache.learn(cache.ticket(ticket), testimony.kind === 'rejected' ? testimony : { kind: 'pending' })
+      },
+      doubt: () => { cache.doubt(ticket) }
     }
   }
 
-  const decide = (about: Case, verdict: Verdict | undefined): Decision =>
-    verdict?.state === 'inactive' ? refuse(verdict, about) : pass(about, verdict)
+  const refuse = (verdict: Inactive, about?: Case, reach: Reach = 'token'): Decision => {
+    // A wrong route is the request's mistake; the token may be good on it with other fields.
+    if (about !== undefined && verdict.reason !== 'wrong_route') observer?.refused(about.ticket, reach)
+    return { refusal: refusalFor(verdict, about), source: verdict.source, lane: 'unverified', credential: about?.credential, ...unheard }
+  }
+
+  /** Requests like this one may have waited for others' answers: it begins now, so that its own is no older than those. */
+  const goOn = (about: Case, verdict: Verdict | undefined): Decision => verdict?.state === 'inactive'
+    ? refuse(verdict, about)
+    : pass({ ...about, ticket: cache.ticket(about.ticket) }, verdict?.source, verdict === undefined ? 'unverified' : 'verified')
 
   /** Goes through the validators from the one given on; it stays synchronous as long as they do. */
   function ask (about: Case, from = 0): Decision | Promise<Decision> {
-    const { credential, presentation } = about
+    const { credential, presentation, ticket } = about
     for (let i = from; i < remote.length; i++) {
       const answer = (remote[i] as Validator).validate(credential, presentation)
       if (answer !== undefined) return answer.then(verdict => verdict === undefined ? ask(about, i + 1) : remember(about, verdict))
     }
-    const flight = prober?.first(credential, presentation)
-    return flight === undefined ? pass(about, undefined) : flight.then(verdict => decide(about, verdict))
+    const flight = prober?.first(credential, presentation, ticket)
+    return flight === undefined ? pass(about, undefined, 'unverified') : flight.then(verdict => goOn(about, verdict))
   }
 
   const remember = (about: Case, verdict: Verdict): Decision =>
-    decide(about, cache.learn(about.ticket, verdict.state === 'active' ? { kind: 'accepted', source: verdict.source } : { kind: 'rejected', verdict }))
+    goOn(about, cache.learn(about.ticket, verdict.state === 'active' ? { kind: 'accepted', source: verdict.source } : { kind: 'rejected', reach: 'token', verdict }))
+
+  /** Decides by what is known, nearly always at once. */
+  function decide (about: Case): Decision | Promise<Decision> {
+    const { verdict, reach, ask: whether, lane } = cache.look(about.ticket)
+    if (verdict?.state === 'inactive') return refuse(verdict, about, reach)
+    if (whether === 'first') return ask(about)
+    if (whether === 'beside') prober?.beside(about.credential, about.presentation, about.ticket)
+    return pass(about, verdict?.source, lane)
+  }
 
   /** Decides at once where nobody has to be asked, which is nearly always. */
   return function judge (presentation: Presentation): Decision | Promise<Decision> {
@@ -120,21 +153,16 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
       case 'malformed':
         return refuse({ state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: presented.detail })
       case 'conflicting':
-        return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', credential: undefined, learn: ignore }
+        return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', credential: undefined, ...unheard }
       case 'unjudged':
-        return { refusal: undefined, source: undefined, lane: 'unverified', credential: undefined, learn: ignore }
+        return { refusal: undefined, source: undefined, lane: 'unverified', credential: undefined, ...unheard }
       case 'credential':
     }
     const { credential } = presented
-    const about: Case = { credential, presentation, ticket: cache.ticket(credential, presentation.route) }
-    for (const validator of local) {
-      const verdict = validator.validate(credential, presentation)
-      if (verdict !== undefined) return refuse(verdict, about)
-    }
-    const { verdict, ask: whether } = cache.look(about.ticket)
-    if (whether === 'first') return ask(about)
-    if (whether === 'beside') prober?.beside(credential, presentation)
-    return decide(about, verdict)
+    const about: Case = { credential, presentation, ticket: ticketFor(credential, presentation) }
+    const word = local.validate(credential, presentation)
+    if (word instanceof Promise) return word.then(verdict => verdict === undefined ? decide({ ...about, ticket: ticketFor(credential, presentation) }) : refuse(verdict, about))
+    return word === undefined ? decide(about) : refuse(word, about)
   }
 }
 

@@ -5,12 +5,11 @@ import { Registry } from 'prom-client'
 import t from 'tap'
 import { systemClock as clock } from '../../src/clock.ts'
 import { defaultRoutes, type Options, type Route } from '../../src/config/options.ts'
-import { createCredentialReader } from '../../src/credential/credential.ts'
-import { readPerConnection } from '../../src/credential/per-connection.ts'
 import { createVerdictMetrics } from '../../src/telemetry/metrics/verdict.ts'
 import { VerdictCache } from '../../src/verdict/cache/cache.ts'
-import { createGuard, type Decision } from '../../src/verdict/guard.ts'
+import type { Decision } from '../../src/verdict/guard.ts'
 import { createClaimsValidator } from '../../src/verdict/local/claims.ts'
+import { agreeing, guardOn } from '../fixtures/judging.ts'
 import { jwt } from '../fixtures/token.ts'
 
 const ROUNDS = 7
@@ -21,7 +20,8 @@ const LIMIT = 40
 const [chatgpt] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route]
 const observer = createVerdictMetrics(new Registry(), { entries: 10_000, clock })
 const cache = new VerdictCache({ entries: 10_000, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 5_000, clock, observer })
-const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [], observer })
+const upstream = agreeing(clock)
+const guard = guardOn(cache, clock, { clockOf: () => upstream, local: createClaimsValidator(() => upstream), observer })
 
 /** A Codex request's header list around a token. */
 const headers = (token: string): string[] => [

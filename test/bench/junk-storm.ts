@@ -6,12 +6,10 @@ import { Registry } from 'prom-client'
 import t from 'tap'
 import { systemClock as clock } from '../../src/clock.ts'
 import { defaultRoutes, type Options, type Route } from '../../src/config/options.ts'
-import { createCredentialReader } from '../../src/credential/credential.ts'
-import { readPerConnection } from '../../src/credential/per-connection.ts'
 import { createVerdictMetrics } from '../../src/telemetry/metrics/verdict.ts'
 import { VerdictCache } from '../../src/verdict/cache/cache.ts'
-import { createGuard, type Decision } from '../../src/verdict/guard.ts'
-import { createClaimsValidator } from '../../src/verdict/local/claims.ts'
+import type { Decision } from '../../src/verdict/guard.ts'
+import { guardOn } from '../fixtures/judging.ts'
 import { deadKey } from '../fixtures/upstream.ts'
 
 const JUNK = 1_000_000
@@ -23,7 +21,7 @@ const BOUND = 64 << 20
 const [, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
 const observer = createVerdictMetrics(new Registry(), { entries: ENTRIES, clock })
 const cache = new VerdictCache({ entries: ENTRIES, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 5_000, clock, observer })
-const guard = createGuard({ read: readPerConnection(createCredentialReader()), cache, local: [createClaimsValidator(clock)], remote: [], observer })
+const guard = guardOn(cache, clock, { observer })
 const judge = (token: string): Decision => guard({ route: openai, raw: ['Authorization', `Bearer ${token}`], method: 'POST' }) as Decision
 
 const body = Buffer.from(JSON.stringify(deadKey))

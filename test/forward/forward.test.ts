@@ -6,6 +6,7 @@ import t from 'tap'
 import { Agent, request } from 'undici'
 import { decodeRaw } from '../../src/wire/headers.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { routeTo } from '../fixtures/route.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer } from '../fixtures/token.ts'
 import { json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
@@ -37,7 +38,7 @@ t.test('routes: where each path goes', async t => {
   const { url } = await startSidecar(t, { upstream: upstream.url })
   const { url: custom } = await startSidecar(t, {
     upstream: upstream.url,
-    config: { routes: [{ prefix: '/codex', upstream: upstream.url, dialect: 'openai', credential: ['authorization'], foreignPrefixes: {} }] }
+    config: { routes: [routeTo({ prefix: '/codex', upstream: upstream.url })] }
   })
   const paths = [
     [url, '/backend-api/codex/responses', '/backend-api/codex/responses'],

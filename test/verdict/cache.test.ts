@@ -2,32 +2,28 @@ import { Registry } from 'prom-client'
 import t from 'tap'
 import type { Clock } from '../../src/clock.ts'
 import { defaultRoutes, type Options, type Route } from '../../src/config/options.ts'
-import { createCredentialReader, type Credential } from '../../src/credential/credential.ts'
-import { readPerConnection } from '../../src/credential/per-connection.ts'
+import type { Presentation } from '../../src/credential/presentation.ts'
 import { createVerdictMetrics } from '../../src/telemetry/metrics/verdict.ts'
 import { VerdictCache } from '../../src/verdict/cache/cache.ts'
-import { createGuard } from '../../src/verdict/guard.ts'
 import { createClaimsValidator } from '../../src/verdict/local/claims.ts'
 import type { Inactive, Testimony, Verdict } from '../../src/verdict/verdict.ts'
+import { agreeing, credentialOf, guardOn, ticketsOf } from '../fixtures/judging.ts'
 import { jwt } from '../fixtures/token.ts'
+import { deadKey } from '../fixtures/upstream.ts'
 
-const read = createCredentialReader()
-const credentialOf = (token: string): Credential => {
-  const presented = read(['Authorization', `Bearer ${token}`], ['authorization'])
-  if (presented.kind !== 'credential') throw new Error(presented.kind)
-  return presented.credential
-}
 const [chatgpt, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
 const revoked: Inactive = { state: 'inactive', reason: 'token_rejected', source: 'upstream', detail: 'it was revoked' }
-const rejected: Testimony = { kind: 'rejected', verdict: revoked }
+const rejected: Testimony = { kind: 'rejected', reach: 'token', verdict: revoked }
+const ambiguous: Testimony = { kind: 'rejected', reach: 'request', verdict: { ...revoked, detail: 'with 401 twice in a row, without saying why' } }
 const accepted: Testimony = { kind: 'accepted', source: 'upstream' }
 
 function setUp (entries = 100) {
   const time = { now: 1 }
   const clock: Clock = { monotonic: () => time.now, wall: () => 1_700_000_000_000 + time.now }
   const cache = new VerdictCache({ entries, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock })
-  const ticket = (token: string, route = openai) => cache.ticket(credentialOf(token), route)
-  return { time, clock, cache, ticket, look: (token: string, route = openai) => cache.look(ticket(token, route)).verdict?.state }
+  const tickets = ticketsOf(cache, clock)
+  const ticket = (token: string, route = openai, other: Partial<Presentation> = {}) => tickets(credentialOf(token), route, other)
+  return { time, clock, cache, ticket, look: (token: string, route = openai, other: Partial<Presentation> = {}) => cache.look(ticket(token, route, other)).verdict?.state }
 }
 
 t.test('a rejection holds its time, doubles while it is confirmed, and no longer than its longest', async t => {
@@ -40,7 +36,8 @@ t.test('a rejection holds its time, doubles while it is confirmed, and no longer
     t.equal(look('a'), undefined, 'then it is asked again')
   }
   cache.learn(ticket('a'), accepted)
-  cache.learn(ticket('a'), rejected)
+  for (let i = 0; i < 2; i++) cache.learn(ticket('a'), rejected)
+  t.equal(look('a'), 'inactive')
   time.now += 15_000
   t.equal(look('a'), undefined, 'a success in between begins anew')
 })
@@ -62,11 +59,11 @@ t.test('when a rejection is due, one asks and the others get the last answer, bu
   t.strictSame([look('a'), look('a'), look('a')], [undefined, 'inactive', 'inactive'])
   time.now += 3_000
   t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'whoever asked does not come back: the next one asks')
-  for (const kind of ['silent', 'ambiguous'] as const) {
-    cache.learn(ticket('a'), { kind })
-    t.strictSame([look('a'), look('a')], [undefined, undefined], `${kind}: no answer to it, so forward`)
+  for (const answer of [{ kind: 'silent' }, ambiguous] as const) {
+    cache.learn(ticket('a'), answer)
+    t.strictSame([look('a'), look('a')], [undefined, undefined], `${answer.kind}: no answer to it, so forward`)
     cache.learn(ticket('a'), rejected)
-    cache.learn(ticket('a'), { kind })
+    cache.learn(ticket('a'), answer)
     t.equal(look('a'), 'inactive', 'but not before it is due')
     time.now += 200_000
     look('a')
@@ -89,7 +86,6 @@ t.test('an older answer never overwrites a newer one', async t => {
 })
 
 t.test('two 401s without a reason count, if they are two', async t => {
-  const ambiguous: Testimony = { kind: 'ambiguous' }
   const { time, cache, ticket, look } = setUp()
   const ask = (token: string) => cache.look(ticket(token)).ask
   const together = [ticket('a'), ticket('a')]
@@ -101,7 +97,9 @@ t.test('two 401s without a reason count, if they are two', async t => {
   time.now += 15_000
   t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'holds 15 s, and one asks again')
   cache.learn(ticket('a'), ambiguous)
-  t.equal(look('a'), undefined, 'a third one is a first one')
+  t.equal(look('a'), 'inactive', 'which gets the same')
+  t.equal(look('a', openai, { path: '/v1/models' }), undefined, 'another path is another request')
+  t.equal(look('a', openai, { raw: ['OpenAI-Organization', 'org-1'] }), undefined, 'so is another shape')
   cache.learn(ticket('b'), ambiguous)
   time.now += 30_001
   t.equal(ask('b'), 'first', 'suspicion passes')
@@ -110,7 +108,7 @@ t.test('two 401s without a reason count, if they are two', async t => {
   cache.learn(ticket('b'), accepted)
   t.strictSame([look('b'), ask('b')], ['active', 'nobody'], 'a success clears it')
   for (let i = 0; i < 10; i++) cache.learn(ticket('b'), ambiguous)
-  t.strictSame([look('b'), ask('b')], [undefined, 'beside'], 'while a good verdict holds there is no refusal without a reason')
+  t.strictSame([look('b'), ask('b')], ['active', 'beside'], 'while a good verdict holds there is no refusal without a reason')
   time.now += 600_000
   cache.learn(ticket('b'), ambiguous)
   t.equal(look('b'), undefined)
@@ -128,14 +126,107 @@ t.test('two 401s without a reason count, if they are two', async t => {
   t.equal(ask('e'), 'first')
 })
 
-t.test('refused WebSocket handshakes only make a token suspect, however many', async t => {
-  const { cache, clock, look, ticket } = setUp()
-  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [] })
-  const authorization = ['Authorization', 'Bearer a']
-  for (let i = 0; i < 10; i++) (await guard({ route: openai, raw: [...authorization, 'Upgrade', 'websocket'] })).learn(401, [], Buffer.alloc(0))
-  t.strictSame([look('a'), cache.look(ticket('a')).ask], [undefined, 'beside'])
-  ;(await guard({ route: openai, raw: authorization })).learn(401, [], Buffer.alloc(0))
-  t.equal(look('a'), 'inactive', 'a request besides is a second one')
+t.test('refused WebSocket handshakes say nothing without a reason, and with one nothing about HTTP', async t => {
+  const { cache, clock, look } = setUp()
+  const guard = guardOn(cache, clock)
+  const raw = ['Authorization', 'Bearer a']
+  const [http, handshake] = [{ method: 'POST', path: '/v1/responses' }, { method: 'GET', path: '/v1/responses', handshake: true }]
+  for (let i = 0; i < 10; i++) (await guard({ route: openai, raw, ...handshake })).learn(401, [], Buffer.alloc(0))
+  t.strictSame([look('a'), look('a', openai, handshake)], [undefined, undefined])
+  ;(await guard({ route: openai, raw, ...http })).learn(401, [], Buffer.alloc(0))
+  t.equal(look('a', openai, http), undefined, 'nor is a request besides a second one')
+  ;(await guard({ route: openai, raw, ...handshake })).learn(401, [], Buffer.from(JSON.stringify(deadKey)))
+  t.strictSame([look('a', openai, handshake), look('a', openai, http)], ['inactive', undefined], 'a definitive one counts against handshakes')
+})
+
+t.test('a 101 proves nothing, and what comes in band after it counts', async t => {
+  const { cache, clock, time, look } = setUp()
+  const guard = guardOn(cache, clock)
+  const raw = ['Authorization', 'Bearer a']
+  ;(await guard({ route: openai, raw, method: 'POST' })).learn(401, [], Buffer.from(JSON.stringify(deadKey)))
+  time.now += 15_000
+  const { learn, overhear } = await guard({ route: openai, raw, method: 'GET', handshake: true })
+  learn(101, [])
+  t.equal(look('a'), 'inactive', 'the key stays rejected')
+  overhear({ type: 'error', error: { code: 'rate_limit_exceeded', message: 'slow down' } })
+  overhear({ type: 'error', error: { code: 'invalid_api_key', message: 'Incorrect API key provided' } })
+  time.now += 29_999
+  t.equal(look('a'), 'inactive', 'and is confirmed in band')
+  const fresh = await guard({ route: openai, raw: ['Authorization', 'Bearer b'], method: 'GET', handshake: true })
+  fresh.learn(101, [])
+  fresh.overhear({ type: 'response.failed', response: { error: { code: 'token_revoked', message: 'revoked' } } })
+  t.equal(look('b'), 'inactive', 'a new one is refused from then on')
+})
+
+t.test('a tunnel that ends early makes the verdict due, so that the probe asks', async t => {
+  const { cache, clock } = setUp()
+  const asked: string[] = []
+  const guard = guardOn(cache, clock, { prober: { first: () => undefined, beside: credential => { asked.push(credential.reveal()) } } })
+  const judge = async () => await guard({ route: openai, raw: ['Authorization', 'Bearer a'], method: 'POST' })
+  ;(await judge()).learn(200, [])
+  const { doubt } = await judge()
+  t.strictSame(asked, [])
+  doubt()
+  t.equal((await judge()).lane, 'verified', 'it goes on')
+  t.strictSame(asked, ['a'])
+  ;(await guard({ route: openai, raw: ['Authorization', 'Bearer unknown'], method: 'POST' })).doubt()
+})
+
+t.test('dead-token words against a good verdict that holds', async t => {
+  const turn = { method: 'POST', path: '/v1/responses' }
+  const wrong = { ...turn, raw: ['OpenAI-Organization', 'org-wrong'] }
+  await t.test('in another shape count against requests like it only', async t => {
+    const { cache, ticket, look, time } = setUp()
+    cache.learn(ticket('a', openai, turn), accepted)
+    cache.learn(ticket('a', openai, wrong), rejected)
+    t.strictSame([look('a', openai, turn), look('a', openai, wrong)], ['active', 'inactive'])
+    cache.learn(ticket('a', openai, wrong), { kind: 'silent' })
+    t.equal(look('a', openai, wrong), 'inactive', 'as long as they do else')
+    time.now += 15_000
+    t.strictSame([look('a', openai, wrong), look('a', openai, wrong)], ['active', 'inactive'].map((state, i) => i === 0 ? undefined : state), 'then one asks again')
+    cache.learn(ticket('a', openai, wrong), { kind: 'silent' })
+    t.equal(look('a', openai, wrong), 'active', 'no answer to it, so forward')
+  })
+  await t.test('in the good shape need a second one, to a request like one that was good', async t => {
+    const { cache, ticket, look, time } = setUp()
+    cache.learn(ticket('a', openai, turn), accepted)
+    const together = ticket('a', openai, turn)
+    cache.learn(ticket('a', openai, turn), rejected)
+    t.equal(look('a', openai, turn), 'active', 'the next one goes on')
+    cache.learn(together, rejected)
+    t.equal(look('a', openai, turn), 'active', 'those under way together say it once')
+    cache.learn(ticket('a', openai, turn), accepted)
+    cache.learn(ticket('a', openai, turn), rejected)
+    t.equal(look('a', openai, turn), 'active', 'a success in between begins anew')
+    time.now += 30_001
+    cache.learn(ticket('a', openai, turn), rejected)
+    t.equal(look('a', openai, turn), 'active', 'so do 30 s')
+    cache.learn(ticket('a', openai, turn), rejected)
+    t.strictSame([look('a', openai, turn), look('a', openai, wrong)], ['inactive', 'inactive'], 'the token is dead')
+  })
+  await t.test('on a path that never took it count against that path only', async t => {
+    const { cache, ticket, look } = setUp()
+    const models = { method: 'GET', path: '/v1/models' }
+    cache.learn(ticket('a', openai, turn), accepted)
+    cache.learn(ticket('a', openai, models), rejected)
+    cache.learn(ticket('a', openai, { ...models, path: '/v1/files' }), rejected)
+    t.equal(look('a', openai, models), 'active')
+    cache.learn(ticket('a', openai, models), rejected)
+    t.strictSame([look('a', openai, models), look('a', openai, turn)], ['inactive', 'active'])
+    for (let i = 0; i < 20; i++) cache.learn(ticket('a', openai, { ...models, path: `/v1/files/${i}` }), rejected)
+    t.equal(look('a', openai, turn), 'active', 'however many paths')
+  })
+  await t.test('of a probe never count against real requests', async t => {
+    const { cache, ticket, look, time } = setUp()
+    const byProbe: Testimony = { kind: 'rejected', reach: 'token', verdict: { ...revoked, source: 'probe' } }
+    cache.learn(ticket('a'), accepted)
+    cache.learn(ticket('a'), byProbe)
+    t.equal(look('a'), 'active')
+    cache.learn(ticket('b'), byProbe)
+    t.equal(look('b'), 'inactive', 'a new token is refused by it')
+    time.now += 15_000
+    t.equal(cache.look(ticket('b')).ask, 'nobody', 'once: then a real request asks')
+  })
 })
 
 t.test('a false negative is a success on the same route within 60 s of a refusal', async t => {
@@ -144,12 +235,19 @@ t.test('a false negative is a success on the same route within 60 s of a refusal
   const { refused, succeeded } = createVerdictMetrics(registry, { entries: 2, clock })
   const count = async () => (await registry.getSingleMetric('codex_sidecar_false_negatives_total')?.get())?.values[0]?.value ?? 0
   for (const [ms, token, expected] of [[60_000, 'a', 1], [60_001, 'b', 1]] as const) {
-    refused(ticket(token))
+    refused(ticket(token), 'token')
     time.now += ms
     succeeded(ticket(token, chatgpt))
     succeeded(ticket(token))
     t.equal(await count(), expected)
   }
+  const like = { raw: ['OpenAI-Organization', 'org-wrong'] }
+  refused(ticket('a', openai, like), 'request')
+  refused(ticket('a', openai, like), 'request')
+  succeeded(ticket('a'))
+  t.equal(await count(), 1, 'a refusal of requests like one another is no wrong one for others')
+  succeeded(ticket('a', openai, like))
+  t.equal(await count(), 2)
 })
 
 t.test('a 401 to a request that began before a release is not held against the token', async t => {
@@ -179,7 +277,7 @@ t.test('an upstream that answers 1 % of good requests with a 401 without a reaso
   const registry = new Registry()
   const observer = createVerdictMetrics(registry, { entries: 100, clock })
   const cache = new VerdictCache({ entries: 100, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock, observer })
-  const guard = createGuard({ read: readPerConnection(read), cache, local: [createClaimsValidator(clock)], remote: [], observer })
+  const guard = guardOn(cache, clock, { observer })
   let seed = 42
   const random = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
   let [refused, ambiguous] = [0, 0]
@@ -233,9 +331,9 @@ t.test('release: one token everywhere, or all', async t => {
 t.test('the end of a token, for a person', async t => {
   const { clock, time } = setUp()
   time.now = 0
-  const validator = createClaimsValidator(clock)
+  const validator = createClaimsValidator(() => agreeing(clock))
   const detail = (secondsAgo: number): string | undefined =>
-    validator.validate(credentialOf(jwt({ exp: 1_700_000_000 - secondsAgo })), { route: openai, raw: [] })?.detail.replace(/^.*\(/, '(')
+    (validator.validate(credentialOf(jwt({ exp: 1_700_000_000 - secondsAgo })), { route: openai, raw: [] }) as Inactive | undefined)?.detail.replace(/^.*\(/, '(')
   t.strictSame([61, 121, 3_600, 86_400, 200_000].map(detail), ['(1 minute ago)', '(2 minutes ago)', '(1 hour ago)', '(1 day ago)', '(2 days ago)'])
 })
 
@@ -243,8 +341,7 @@ t.test('the guard asks validators only about tokens it knows nothing of, and rem
   const { cache, clock } = setUp()
   const asked: string[] = []
   const answers = new Map<string, Verdict | undefined>([['good', { state: 'active', source: 'probe' }], ['bad', { ...revoked, source: 'probe' }], ['unclear', undefined]])
-  const guard = createGuard({
-    read: readPerConnection(read), cache, local: [createClaimsValidator(clock)],
+  const guard = guardOn(cache, clock, {
     remote: [
       { validate: credential => credential.reveal() === 'forged' ? Promise.resolve<Verdict>({ ...revoked, reason: 'invalid_signature', source: 'signature' }) : undefined },
       { validate: async credential => { asked.push(credential.reveal()); return answers.get(credential.reveal()) } }

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { simulatedClock } from '../fixtures/clock.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { routeTo } from '../fixtures/route.ts'
 import { startSidecar, type SidecarOptions } from '../fixtures/sidecar.ts'
 import { bearer, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
@@ -97,16 +98,15 @@ t.test('a probe is a GET with the client’s own fields and nothing else of its 
 })
 
 t.test('routes: an own mode, an own path, or none', async t => {
-  const route = { dialect: 'openai' as const, credential: ['authorization' as const], foreignPrefixes: {} }
   const upstream = await startUpstream(t, models)
   const { url } = await startSidecar(t, {
     upstream: upstream.url,
     config: {
       probe: 'first-use',
       routes: [
-        { ...route, prefix: '/none', upstream: upstream.url },
-        { ...route, prefix: '/off', upstream: upstream.url, probePath: '/me', probe: 'off' },
-        { ...route, prefix: '/own', upstream: upstream.url, probePath: '/me?v={version}' }
+        routeTo({ prefix: '/none', upstream: upstream.url }),
+        routeTo({ prefix: '/off', upstream: upstream.url, probePath: '/me', probe: 'off' }),
+        routeTo({ prefix: '/own', upstream: upstream.url, probePath: '/me?v={version}' })
       ]
     }
   })

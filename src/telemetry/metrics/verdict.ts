@@ -1,14 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../../clock.ts'
-import type { Key } from '../../credential/credential.ts'
-import type { VerdictObserver } from '../../verdict/verdict.ts'
+import type { Subject, VerdictObserver } from '../../verdict/verdict.ts'
 import { createTally } from './tally.ts'
 
 /** ms after a refusal within which a success shows that it was wrong. */
 const REGRET = 60_000
 /** ms within which refusals in a row of one token count as one here: a storm of them costs the less. */
 const ROUGHLY = 1_000
+
+/** A refusal of requests like one another is wrong only where one of them is answered well. */
+const alike = ({ key, like: { request, shape, handshake } }: Subject): string => `${key} ${handshake ? 'WebSocket ' : ''}${request} ${shape}`
 
 /**
  * Metrics of verdicts, so that harm is seen and not only speed. Labels are routes and the closed sets of reasons,
@@ -37,8 +39,8 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
     name: 'codex_sidecar_false_negatives_total', registers, labelNames: ['route'],
     help: 'Tokens that were refused here and accepted by the upstream on the same route within 60 s: should be 0.'
   })
-  const refusals = new LRUCache<Key, number>({ max: entries })
-  let lastKey: Key | undefined
+  const refusals = new LRUCache<string, number>({ max: entries })
+  let lastKey: string | undefined
   let lastAt = 0
 
   return {
@@ -47,19 +49,23 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
       verdicts.count(route, verdict.state, verdict.state === 'inactive' ? verdict.reason : '', verdict.source)
     },
     suspected: ({ route }) => { suspicions.count(route) },
-    refused: ({ key }) => {
+    refused: (subject, reach) => {
+      const key = reach === 'token' ? subject.key : alike(subject)
       const now = clock.monotonic()
       if (key === lastKey && now < lastAt + ROUGHLY) return
       lastKey = key
       lastAt = now
       refusals.set(key, now)
     },
-    succeeded: ({ key, route }) => {
-      const refusedAt = refusals.get(key)
-      if (refusedAt === undefined) return
-      refusals.delete(key)
-      lastKey = undefined
-      if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.count(route)
+    succeeded: subject => {
+      if (refusals.size === 0) return
+      for (const key of [subject.key, alike(subject)]) {
+        const refusedAt = refusals.get(key)
+        if (refusedAt === undefined) continue
+        refusals.delete(key)
+        lastKey = undefined
+        if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.count(subject.route)
+      }
     },
     probed: ({ route }, outcome) => { probes.count(route, outcome) }
   }

@@ -1,42 +1,24 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../clock.ts'
-import type { Route } from '../../config/options.ts'
-import type { Credential, Key } from '../../credential/credential.ts'
-import { SKEW } from '../local/claims.ts'
-import type { Active, Inactive, Source, Subject, Testimony, Verdict, VerdictObserver } from '../verdict.ts'
-import { Suspicion, twice } from './alike.ts'
-import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
+import type { Key } from '../../credential/credential.ts'
+import type { Active, Inactive, Source, Testimony, Verdict, VerdictObserver } from '../verdict.ts'
+import { Alike } from './alike.ts'
+import { contradict } from './contradiction.ts'
+import { count, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
+import { renew } from './good.ts'
+import { asksAgain, reject, wasAsked, type Holds } from './rejection.ts'
+import type { Entrant, Look, Ticket } from './ticket.ts'
 
-/** A request under way whose answer will teach us; older answers never overwrite newer ones. */
-export interface Ticket extends Subject {
-  /** Position of the request's start in the order of all events. */
-  readonly order: number
-  /** End of what the token says of itself, milliseconds since 1970. */
-  readonly expires: number
-}
-
-/** What is known when a request comes, and whether the upstream should be asked: before it goes on, beside it, or not. */
-export interface Look { readonly verdict?: Verdict, readonly ask: 'first' | 'beside' | 'nobody' }
-
-export interface VerdictCacheOptions {
+export interface VerdictCacheOptions extends Holds {
   /** Entries kept at most, of active, inactive and suspect tokens each: junk must not push out what is in use. */
   entries: number
   /** ms an active verdict holds. */
   active: number
-  /** ms a first rejection holds; it doubles while it is confirmed. */
-  inactive: number
-  /** ms a rejection holds at most. */
-  inactiveMax: number
-  /** ms that one request may ask about a verdict that is due before another may as well. */
-  asking: number
-  clock: Clock
+  clock: Pick<Clock, 'monotonic'>
   observer?: VerdictObserver
   /** From 0 to 1: spreads what would else happen at one moment. */
   random?: () => number
 }
-
-/** Part of an active verdict's time after which it is renewed in the background, at the earliest and at the latest. */
-const REFRESH = { from: 0.8, to: 0.9 }
 
 /**
  * What has been learned about credentials: shared by all requests, bounded, and forgotten at the first good sign.
@@ -47,7 +29,7 @@ export class VerdictCache {
   readonly #random: () => number
   readonly #active: LRUCache<Key, ActiveEntry>
   readonly #inactive: LRUCache<Key, InactiveEntry>
-  readonly #suspicion: Suspicion
+  readonly #alike: Alike
   #order = 0
   /** No entry that was pushed out was good, and none released, later than this: a 401 older than it may be outdated. */
   #forgottenGoodAt = 0
@@ -62,48 +44,40 @@ export class VerdictCache {
       }
     })
     this.#inactive = new LRUCache({ max: options.entries })
-    this.#suspicion = new Suspicion(options.entries)
+    this.#alike = new Alike(options.entries)
   }
 
   /** Number of entries. */
-  get size (): number { return this.#active.size + this.#inactive.size + this.#suspicion.size }
+  get size (): number { return this.#active.size + this.#inactive.size + this.#alike.size }
 
   /** All entries, latest used first within each kind; reading them changes nothing. */
-  get entries (): Entries { return { active: this.#active, inactive: this.#inactive, suspect: this.#suspicion } }
+  get entries (): Entries { return { active: this.#active, inactive: this.#inactive, alike: this.#alike } }
 
   /** Begins a request whose answer will be learned from. */
-  ticket (credential: Credential, { prefix }: Route): Ticket {
-    const exp = credential.claims?.exp
-    return { key: credential.keyOn(prefix), route: prefix, order: ++this.#order, expires: typeof exp === 'number' ? exp * 1000 + SKEW : Infinity }
-  }
+  ticket (entrant: Entrant): Ticket { return { ...entrant, order: ++this.#order } }
 
   /**
-   * What holds for a token. When an inactive verdict is due, one caller gets none and so asks again; the others keep
-   * the last answer until it is back.
+   * What holds for a request. When a rejection is due, one caller gets none and so asks again; the others keep the last
+   * answer until it is back. A token that was good keeps its lane, however long it was idle, until it is refused.
    */
   look (ticket: Ticket): Look {
-    const { clock, observer, asking } = this.#options
-    const { key, order, expires } = ticket
+    const { clock, observer } = this.#options
+    const { key, ends } = ticket
     const now = clock.monotonic()
     const good = this.#active.get(key)
-    const suspect = this.#suspicion.holds(key, now)
-    if (!suspect && good !== undefined && now < good.until && clock.wall() < expires) {
-      count(good.tally, now)
-      observer?.looked(ticket, 'active')
-      return { verdict: good.verdict, ask: now < good.refreshAt ? 'nobody' : 'beside' }
-    }
+    const lane = good === undefined ? 'unverified' : 'verified'
     const bad = this.#inactive.get(key)
-    if (bad === undefined) {
-      observer?.looked(ticket, suspect ? 'suspect' : 'unknown')
-      return { ask: suspect ? 'beside' : 'first' }
+    if (bad !== undefined) return this.#refuse(ticket, bad, { lane, reach: 'token', now })
+    const rejection = this.#alike.rejection(ticket)
+    if (rejection !== undefined) return this.#refuse(ticket, rejection, { lane, reach: 'request', now })
+    const suspect = this.#alike.suspects(ticket, now)
+    if (good !== undefined && now < good.until && now < ends) {
+      count(good.tally, now)
+      observer?.looked(ticket, suspect ? 'suspect' : 'active')
+      return { verdict: good.verdict, lane, ask: now < good.refreshAt && !suspect ? 'nobody' : 'beside' }
     }
-    count(bad.tally, now)
-    const due = now >= bad.until && now >= bad.askedAt + asking
-    observer?.looked(ticket, due ? 'due' : 'inactive')
-    if (!due) return { verdict: bad.verdict, ask: 'nobody' }
-    bad.askedAt = now
-    bad.askedBy = order
-    return { ask: 'first' }
+    observer?.looked(ticket, suspect ? 'suspect' : 'unknown')
+    return { lane, ask: suspect || good !== undefined ? 'beside' : 'first' }
   }
 
   /**
@@ -111,88 +85,110 @@ export class VerdictCache {
    * @returns the verdict that this leaves, which is another one where something newer is known
    */
   learn (ticket: Ticket, testimony: Testimony): Verdict | undefined {
+    if (testimony.kind === 'pending') return undefined
     if (testimony.kind === 'accepted') return this.#accept(ticket, testimony.source)
-    if (testimony.kind === 'silent') {
-      this.#unanswered(ticket)
-      return undefined
-    }
+    if (testimony.kind === 'silent') { this.#unanswered(ticket); return; }
     const good = this.#active.peek(ticket.key)
     if (ticket.order < Math.max(good?.goodAt ?? 0, this.#forgottenGoodAt)) return good?.verdict
-    return testimony.kind === 'rejected' ? this.#reject(ticket, testimony.verdict) : this.#suspect(ticket, good, testimony.handshake)
+    return testimony.reach === 'token' ? this.#dead(ticket, good, testimony) : this.#unexplained(ticket, good, testimony.verdict)
+  }
+
+  /** Something speaks against a token without saying so: the upstream is to be asked again at its next request. */
+  doubt ({ key }: Ticket): void {
+    const good = this.#active.peek(key)
+    if (good !== undefined) good.refreshAt = -Infinity
   }
 
   /** Takes over the good verdicts of another cache on these routes; every answer from now on is newer than they are. */
   adopt (before: VerdictCache, prefixes: ReadonlySet<string>): void {
     const latest = this.#options.clock.monotonic() + this.#options.active
     const kept = before.#active.dump().filter(([key]) => prefixes.has(key.slice(key.lastIndexOf(' ') + 1)))
-    for (const [key, { value }] of kept) this.#active.set(key, { ...value, until: Math.min(value.until, latest), goodAt: 0 })
+    for (const [key, { value }] of kept) this.#active.set(key, { ...value, until: Math.min(value.until, latest), goodAt: 0, contradiction: undefined })
   }
 
   /** Forgets what is held against a token, on every route, or against all tokens. */
   release (fingerprint = ''): number {
     // A 401 to a request that is under way is older than this word.
     this.#forgottenGoodAt = ++this.#order
-    const held = new Set([...this.#inactive.keys(), ...this.#suspicion.keys()].filter(key => key.startsWith(fingerprint)))
+    const held = new Set([...this.#inactive.keys(), ...this.#alike.keys()].filter(key => key.startsWith(fingerprint)))
     for (const key of held) {
       this.#inactive.delete(key)
-      this.#suspicion.clear(key)
+      this.#alike.clear(key)
     }
     return held.size
   }
 
+  #refuse (ticket: Ticket, rejection: InactiveEntry, { lane, reach, now }: Pick<Look, 'lane'> & { reach: 'token' | 'request', now: number }): Look {
+    const { observer, asking } = this.#options
+    count(rejection.tally, now)
+    const due = asksAgain(rejection, ticket.order, now, asking)
+    observer?.looked(ticket, due ? 'due' : 'inactive')
+    if (!due) return { verdict: rejection.verdict, reach, lane, ask: 'nobody' }
+    // A probe's word is weak: once it is due, a real request asks, not the probe again. Nor can it ask about requests like this one.
+    return { lane, ask: reach === 'request' || rejection.verdict.source === 'probe' ? 'nobody' : 'first' }
+  }
+
   #accept (ticket: Ticket, source: Source): Active {
     const { clock, active, observer } = this.#options
-    const { key, expires } = ticket
+    const { key } = ticket
     const now = clock.monotonic()
     const before = this.#active.get(key)
-    const verdict = before?.verdict.source === source ? before.verdict : { state: 'active' as const, source }
+    const known = before !== undefined && now < before.until // as nearly always
+    const entry = renew(before, ticket, { source, now, active, goodAt: ++this.#order, random: this.#random() })
+    if (source === 'upstream') this.#alike.accept(ticket)
+    else this.#alike.clearSuspicion(key)
     this.#inactive.delete(key)
-    this.#suspicion.clear(key)
-    const left = Math.min(active, expires - clock.wall())
-    const renewed = before !== undefined && now < before.until // as nearly always: a new entry each time is much of what learning costs
-    const entry: ActiveEntry = before ?? { verdict, until: 0, refreshAt: 0, goodAt: 0, madeAt: 0, tally: tallyFrom(now) }
-    entry.verdict = verdict
-    entry.until = now + left
-    entry.refreshAt = now + left * (REFRESH.from + (REFRESH.to - REFRESH.from) * this.#random())
-    entry.goodAt = ++this.#order
-    entry.madeAt = now
     if (before === undefined) this.#active.set(key, entry)
-    if (!renewed) observer?.judged(ticket, verdict)
+    if (!known) observer?.judged(ticket, entry.verdict)
     observer?.succeeded(ticket)
-    return verdict
+    return entry.verdict
+  }
+
+  /** The upstream says that the token is dead. */
+  #dead (ticket: Ticket, good: ActiveEntry | undefined, { verdict, inBand = false }: { verdict: Inactive, inBand?: boolean }): Verdict | undefined {
+    const now = this.#options.clock.monotonic()
+    if (ticket.like.handshake && !inBand) return this.#rejectAlike(ticket, verdict, true) // the same token may be taken over HTTP
+    if (verdict.source === 'probe' && good !== undefined && good.requests.length > 0) return good.verdict // that of a real request
+    if (good === undefined || now >= good.until || verdict.source !== 'upstream') return this.#reject(ticket, verdict)
+    const reach = contradict(good, ticket, { now, next: () => ++this.#order })
+    if (reach === 'token') return this.#reject(ticket, verdict)
+    return reach === 'request' ? this.#rejectAlike(ticket, verdict, true) : undefined
   }
 
   #reject (ticket: Ticket, verdict: Inactive): Inactive {
-    const { inactive, inactiveMax, clock, observer } = this.#options
+    const { clock, observer } = this.#options
     const { key, order } = ticket
-    const now = clock.monotonic()
     const before = this.#inactive.peek(key)
     // Requests that were under way together say the same thing once.
     if (before !== undefined && order < before.learnedAt) return before.verdict
-    const hold = before === undefined ? inactive : Math.min(before.hold * 2, inactiveMax)
     this.#active.delete(key)
-    this.#suspicion.clear(key)
-    this.#inactive.set(key, { verdict, until: now + hold, hold, learnedAt: ++this.#order, askedAt: -Infinity, askedBy: Infinity, madeAt: now, tally: before?.tally ?? tallyFrom(now) })
+    this.#alike.clear(key)
+    this.#inactive.set(key, reject(before, verdict, { ...this.#options, now: clock.monotonic(), learnedAt: ++this.#order, doubling: true }))
     observer?.judged(ticket, verdict)
     return verdict
   }
 
-  #suspect (ticket: Ticket, good: ActiveEntry | undefined, handshake = false): Inactive | undefined {
+  #rejectAlike (ticket: Ticket, verdict: Inactive, doubling: boolean): Inactive {
+    this.#options.observer?.judged(ticket, verdict)
+    return this.#alike.reject(ticket, verdict, { ...this.#options, now: this.#options.clock.monotonic(), learnedAt: ++this.#order, doubling })
+  }
+
+  /** A 401 without a reason. An upstream that gives them to one good request in a hundred gives two in a row soon enough. */
+  #unexplained (ticket: Ticket, good: ActiveEntry | undefined, verdict: Inactive): Inactive | undefined {
     const { clock, observer } = this.#options
-    const { key, order } = ticket
     this.#unanswered(ticket)
-    if (this.#inactive.has(key)) return undefined
+    if (ticket.like.handshake || this.#inactive.has(ticket.key)) return undefined
     const now = clock.monotonic()
     observer?.suspected(ticket)
-    const second = this.#suspicion.add(key, { order, answeredAt: ++this.#order, now })
-    // A token known to be good is refused for nothing less than a reason: an upstream that answers so to one request
-    // in a hundred does it twice in a row soon enough.
-    return second && !handshake && (good === undefined || now >= good.until) ? this.#reject(ticket, twice) : undefined
+    const second = this.#alike.suspect(ticket, ++this.#order, now)
+    const holds = good !== undefined && now < good.until && good.shapes.includes(ticket.like.shape)
+    return second && !holds ? this.#rejectAlike(ticket, verdict, false) : undefined
   }
 
   /** Whoever asked about a verdict that was due got no answer to it: in doubt, forward. */
-  #unanswered ({ key, order }: Ticket): void {
-    const bad = this.#inactive.peek(key)
-    if (bad !== undefined && this.#options.clock.monotonic() >= bad.until && order >= bad.askedBy) this.#inactive.delete(key)
+  #unanswered (ticket: Ticket): undefined {
+    const now = this.#options.clock.monotonic()
+    if (wasAsked(this.#inactive.peek(ticket.key), ticket.order, now)) this.#inactive.delete(ticket.key)
+    this.#alike.unanswered(ticket, now)
   }
 }

@@ -1,4 +1,5 @@
 import type { Key } from '../../credential/credential.ts'
+import type { Shape } from '../../credential/shape.ts'
 import type { Active, Inactive } from '../verdict.ts'
 
 /** The requests that got a verdict, in all its renewals. */
@@ -11,15 +12,46 @@ export interface Tally {
 /** What is told of every entry; `madeAt` is when it was made or last confirmed, monotonic ms. */
 interface Entry { madeAt: number, readonly tally: Tally }
 
-export interface ActiveEntry extends Entry { verdict: Active, until: number, refreshAt: number, goodAt: number }
-export interface InactiveEntry extends Entry { verdict: Inactive, until: number, hold: number, learnedAt: number, askedAt: number, askedBy: number }
-export interface Suspect extends Entry { readonly until: number, readonly answeredAt: number }
+/** Dead-token words against a token whose good verdict holds: no verdict yet. */
+export interface Contradiction {
+  /** Position in the order of all events. */
+  readonly learnedAt: number
+  /** Monotonic ms until which a second one confirms it. */
+  readonly until: number
+  /** The requests of a good shape that got them. */
+  readonly by: Set<string>
+}
+
+/** A token that was good and has not been refused since. */
+export interface ActiveEntry extends Entry {
+  verdict: Active
+  /** Monotonic ms until which the verdict holds; the token keeps its lane beyond. */
+  until: number
+  refreshAt: number
+  goodAt: number
+  /** Shapes of requests that were answered well, the last first. */
+  shapes: readonly Shape[]
+  /** Real requests that were, the last first: a probe's word never counts against them. */
+  requests: readonly string[]
+  contradiction: Contradiction | undefined
+}
+
+/** A rejection; `asked…` is about the one request that asks again once it is due. */
+export interface InactiveEntry extends Entry { readonly verdict: Inactive, readonly until: number, readonly hold: number, readonly learnedAt: number, askedAt: number, askedBy: number }
+
+/** Requests of one token that are like one another. */
+export interface AlikeEntry extends Entry {
+  /** Monotonic ms until which a further 401 without a reason is the second one. */
+  suspectUntil: number
+  answeredAt: number
+  rejection: InactiveEntry | undefined
+}
 
 /** Entries by kind, those used last first. */
 export interface Entries {
   readonly active: Iterable<[Key, ActiveEntry]>
   readonly inactive: Iterable<[Key, InactiveEntry]>
-  readonly suspect: Iterable<[Key, Suspect]>
+  readonly alike: Iterable<[Key, AlikeEntry]>
 }
 
 /** Begins a tally at `now`, monotonic ms. */
@@ -30,3 +62,7 @@ export function count (tally: Tally, now: number): void {
   tally.uses++
   tally.usedAt = now
 }
+
+/** A list with an item in front, no longer than `most`. */
+export const remember = <T>(list: readonly T[], item: T, most: number): readonly T[] =>
+  list[0] === item ? list : [item, ...list.filter(other => other !== item)].slice(0, most)

@@ -1,6 +1,6 @@
 import type { Key } from '../../credential/credential.ts'
-import type { Reason, Source } from '../verdict.ts'
-import type { ActiveEntry, Entries, InactiveEntry, Suspect } from './entry.ts'
+import type { Reach, Reason, Source } from '../verdict.ts'
+import type { ActiveEntry, AlikeEntry, Entries, InactiveEntry } from './entry.ts'
 
 /** What may be seen of a key's fingerprint. */
 const tokenOf = (key: Key): string => key.slice(0, 8)
@@ -17,6 +17,8 @@ export interface ListedVerdict {
   /** The header fields that carry the token. */
   readonly carrier: string
   readonly state: 'active' | 'inactive' | 'suspect'
+  /** What it counts for: the token, or only requests like the one that it came of. */
+  readonly reach: Reach
   readonly reason: Reason | null
   /** The reason in words. */
   readonly detail: string
@@ -45,37 +47,42 @@ export interface ListingOptions {
 const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000))
 
 /** What is told of an entry by its kind. */
-type Kind = Pick<ListedVerdict, 'state' | 'reason' | 'detail' | 'source'>
+type Kind = Pick<ListedVerdict, 'state' | 'reach' | 'reason' | 'detail' | 'source'>
 
-const suspicion: Kind = { state: 'suspect', reason: null, detail: 'the upstream answered 401 without a reason', source: 'upstream' }
+interface Found { readonly key: Key, readonly entry: Pick<ActiveEntry | InactiveEntry | AlikeEntry, 'madeAt' | 'tally'>, readonly kind: Kind, readonly due: number, readonly until: number }
 
-/** Shows verdicts, those used last first. A suspect token's active verdict is not shown: it is passed over meanwhile. */
-export function listVerdicts ({ active, inactive, suspect }: Entries, { now, most, find }: ListingOptions): ListedVerdict[] {
-  const suspects = new Set<Key>()
-  const found: { key: Key, entry: ActiveEntry | InactiveEntry | Suspect, kind: Kind, due: number }[] = []
-  const fits = (key: Key, { state, reason, source }: Kind): boolean =>
-    find === '' || tokenOf(key).startsWith(find) || state.startsWith(find) || source.startsWith(find) || reason?.startsWith(find) === true || routeOf(key).startsWith(find)
+const suspicion: Kind = { state: 'suspect', reach: 'request', reason: null, detail: 'the upstream answered 401 without a reason', source: 'upstream' }
+const rejection = (reach: Reach, { verdict: { state, reason, detail, source } }: InactiveEntry): Kind => ({ state, reach, reason, detail, source })
 
-  /** Takes as many of a kind as could be among the wanted ones; `kindOf` is undefined for those that hold nothing. */
-  function take<E extends ActiveEntry | InactiveEntry | Suspect> (entries: Iterable<[Key, E]>, kindOf: (key: Key, entry: E) => Kind | undefined, dueAt: (entry: E) => number): void {
-    const end = found.length + most
+/** What stands against requests like one another, if anything still does. */
+function ofAlike (key: Key, entry: AlikeEntry, now: number): Found | undefined {
+  const { rejection: bad, suspectUntil } = entry
+  if (bad !== undefined) return { key, entry: bad, kind: rejection('request', bad), due: bad.until, until: bad.until }
+  return now > suspectUntil ? undefined : { key, entry, kind: suspicion, due: now, until: suspectUntil }
+}
+
+/** Shows verdicts, those used last first. */
+export function listVerdicts ({ active, inactive, alike }: Entries, { now, most, find }: ListingOptions): ListedVerdict[] {
+  const fits = ({ key, kind: { state, reason, source } }: Found): boolean =>
+    find === '' || [tokenOf(key), state, source, reason ?? '', routeOf(key)].some(text => text.startsWith(find))
+
+  /** As many of a kind as could be among the wanted ones. */
+  function take<E> (entries: Iterable<[Key, E]>, foundOf: (key: Key, entry: E) => Found | undefined): Found[] {
+    const taken: Found[] = []
     for (const [key, entry] of entries) {
-      if (found.length >= end) return
-      const kind = kindOf(key, entry)
-      if (kind !== undefined && fits(key, kind)) found.push({ key, entry, kind, due: dueAt(entry) })
+      if (taken.length >= most) break
+      const found = foundOf(key, entry)
+      if (found !== undefined && fits(found)) taken.push(found)
     }
+    return taken
   }
-  take(suspect, (key, { until }) => {
-    if (now > until) return undefined
-    suspects.add(key)
-    return suspicion
-  }, () => now)
-  take(inactive, (_key, { verdict }) => verdict, ({ until }) => until)
-  take(active, (key, { verdict: { source } }) => suspects.has(key) ? undefined : { state: 'active', reason: null, detail: '', source }, ({ refreshAt }) => refreshAt)
-
-  return found.sort((a, b) => b.entry.tally.usedAt - a.entry.tally.usedAt).slice(0, most)
-    .map(({ key, entry: { madeAt, until, tally: { uses, usedAt } }, kind: { state, reason, detail, source }, due }) => ({
-      token: tokenOf(key), route: routeOf(key), carrier: key.slice(key.indexOf(' ') + 1, key.lastIndexOf(' ')), state, reason, detail, source,
+  return [
+    ...take(alike, (key, entry) => ofAlike(key, entry, now)),
+    ...take(inactive, (key, entry) => ({ key, entry, kind: rejection('token', entry), due: entry.until, until: entry.until })),
+    ...take(active, (key, entry) => ({ key, entry, kind: { state: 'active', reach: 'token', reason: null, detail: '', source: entry.verdict.source }, due: entry.refreshAt, until: entry.until }))
+  ].sort((a, b) => b.entry.tally.usedAt - a.entry.tally.usedAt).slice(0, most)
+    .map(({ key, entry: { madeAt, tally: { uses, usedAt } }, kind, due, until }) => ({
+      token: tokenOf(key), route: routeOf(key), carrier: key.slice(key.indexOf(' ') + 1, key.lastIndexOf(' ')), ...kind,
       ageSeconds: seconds(now - madeAt), dueInSeconds: seconds(due - now), holdsForSeconds: seconds(until - now), uses, usedSecondsAgo: seconds(now - usedAt)
     }))
 }

@@ -1,7 +1,7 @@
-import type { Clock } from '../../clock.ts'
+import type { Route } from '../../config/options.ts'
 import type { Credential } from '../../credential/credential.ts'
 import type { Presentation } from '../../credential/presentation.ts'
-import { valuesOf } from '../../wire/headers.ts'
+import type { JudgingClock } from '../../upstream/clock.ts'
 import type { Inactive, Reason } from '../verdict.ts'
 
 /** Clocks differ: a token is judged by its times only beyond this many milliseconds. */
@@ -16,18 +16,8 @@ function ago (ms: number): string {
   return `${n} ${unit}${n === 1 ? '' : 's'} ago`
 }
 
-/** Seconds since 1970 (RFC 7519 NumericDate) as text; beyond what a date can hold, the number itself. */
-function moment (seconds: number): string {
-  const date = new Date(seconds * 1000)
-  return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString().replace('.000Z', 'Z')
-}
-
-/** The account that a ChatGPT token says it is for. */
-export function accountOf (credential: Credential): string | undefined {
-  const claim = credential.claims?.['https://api.openai.com/auth']
-  if (typeof claim !== 'object' || claim === null || !('chatgpt_account_id' in claim)) return undefined
-  return typeof claim.chatgpt_account_id === 'string' ? claim.chatgpt_account_id : undefined
-}
+/** A time of a token as text, ms since 1970. */
+const moment = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')
 
 /** `sk-ant-…` before `sk-…`: the longest foreign prefix that fits says where the credential belongs. */
 function foreignTo (credential: Credential, foreign: Readonly<Record<string, string>>): string | undefined {
@@ -37,33 +27,49 @@ function foreignTo (credential: Credential, foreign: Readonly<Record<string, str
   return foreign[longest]
 }
 
+/** What of a token's own times can be times (RFC 7519 section 4.1): a number before 2000, after 2100 or in ms says nothing. */
+const plausible = (seconds: unknown): number | undefined =>
+  typeof seconds === 'number' && seconds >= 946_684_800 && seconds < 4_102_444_800 ? seconds * 1000 : undefined
+
 /**
- * What a credential says of itself and can be held against it without asking anybody: its times (RFC 7519
- * sections 4.1.4 and 4.1.5), its account, its kind. It may reject, never accept, so it answers Inactive or undefined.
+ * When a token ends on the clock of `monotonic`, ms; Infinity where it does not say so, or where nobody knows the time.
  */
-export function createClaimsValidator (clock: Clock) {
+export function endOf ({ claims }: Credential, clock: JudgingClock, monotonic: number): number {
+  const exp = plausible(claims?.exp)
+  const now = exp === undefined ? undefined : clock.now()
+  return exp === undefined || now === undefined ? Infinity : monotonic + exp + SKEW - now
+}
+
+/**
+ * What a credential says of itself and can be held against it without asking anybody: its kind and its times (RFC 7519
+ * sections 4.1.4 and 4.1.5). It may reject, never accept. Times count by the clock of the upstream, which is asked for
+ * it, without any credential, before a token is refused for them.
+ * @param clockOf the clock by which a route's upstream judges
+ */
+export function createClaimsValidator (clockOf: (route: Route) => JudgingClock) {
   /** The last time told: an expired token comes again and again, and to write its date is a twentieth of a refusal. */
-  let told = { seconds: NaN, text: '' }
-  const tell = (seconds: number): string => {
-    if (told.seconds !== seconds) told = { seconds, text: moment(seconds) }
+  let told = { ms: NaN, text: '' }
+  const tell = (ms: number): string => {
+    if (told.ms !== ms) told = { ms, text: moment(ms) }
     return told.text
   }
   return {
-    validate (credential: Credential, { route, raw }: Presentation): Inactive | undefined {
+    /** Decides at once, unless the upstream has to be asked for the time. */
+    validate (credential: Credential, { route }: Presentation): Inactive | undefined | Promise<Inactive | undefined> {
       const belongs = foreignTo(credential, route.foreignPrefixes)
       if (belongs !== undefined) return refuse('wrong_route', `a credential of this kind does not work on ${route.prefix}; it belongs on ${belongs}`)
-      if (credential.claims === undefined) return undefined
-      const { exp, nbf } = credential.claims
-      const now = clock.wall()
-      if (typeof exp === 'number' && now > exp * 1000 + SKEW) return refuse('token_expired', `${tell(exp)} (${ago(now - exp * 1000)})`)
-      if (typeof nbf === 'number' && now + SKEW < nbf * 1000) return refuse('token_not_yet_valid', tell(nbf))
-      const own = accountOf(credential)
-      if (own === undefined) return undefined
-      const [account, ...more] = valuesOf(raw, 'chatgpt-account-id')
-      if (account !== undefined && more.length === 0 && own !== account) {
-        return refuse('wrong_route', 'it was issued for another account than the chatgpt-account-id header names')
+      const exp = plausible(credential.claims?.exp)
+      const nbf = plausible(credential.claims?.nbf)
+      if (exp === undefined && nbf === undefined) return undefined
+      const judge = (now: number | undefined): Inactive | undefined => {
+        if (now === undefined) return undefined
+        if (exp !== undefined && now > exp + SKEW) return refuse('token_expired', `${tell(exp)} (${ago(now - exp)})`)
+        return nbf !== undefined && now + SKEW < nbf ? refuse('token_not_yet_valid', tell(nbf)) : undefined
       }
-      return undefined
+      const clock = clockOf(route)
+      const now = clock.now()
+      if (now !== undefined) return judge(now)
+      return judge(clock.wall()) === undefined ? undefined : clock.confirm().then(judge)
     }
   }
 }

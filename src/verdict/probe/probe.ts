@@ -21,10 +21,10 @@ const versionOf = (raw: readonly string[]): string => {
 
 /** The waiting request's credential and client fields, as they came. */
 function headersFor ({ raw, route }: Presentation): string[] {
-  const carriers: readonly string[] = route.credential
+  const fields: readonly string[] = [...route.credential, ...route.shape]
   const kept = pairsOf(endToEnd(raw)).filter(([name]) => {
     const field = name.toLowerCase()
-    return carriers.includes(field) || clientField.test(field)
+    return fields.includes(field) || clientField.test(field)
   })
   return [...kept.flat(), 'accept', 'application/json']
 }
@@ -32,7 +32,9 @@ function headersFor ({ raw, route }: Presentation): string[] {
 /** What an answer of the upstream says, and what to count it as. */
 export interface ProbeAnswer { readonly testimony: Testimony, readonly outcome: ProbeOutcome, readonly status?: number }
 
-const outcomes = { accepted: 'active', rejected: 'inactive', ambiguous: 'ambiguous', silent: 'silent' } as const
+/** What to count an answer as. */
+const outcomeOf = (testimony: Testimony): ProbeOutcome =>
+  testimony.kind === 'accepted' ? 'active' : testimony.kind !== 'rejected' ? 'silent' : testimony.reach === 'token' ? 'inactive' : 'ambiguous'
 
 /**
  * Asks the upstream about a token with one authenticated GET, to the same origin as the request itself. It never
@@ -57,8 +59,9 @@ async function ask (upstream: Upstream, path: string, presentation: Presentation
     const fields = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
     // Only a 401 has something to say in its body.
     const [reason, rest] = status === 401 ? [await read(body), Promise.resolve()] : [undefined, body.dump({ limit: READ, signal })]
-    const testimony = testimonyOf('probe', status, fields, reason)
-    return { testimony, outcome: outcomes[testimony.kind], status, rest }
+    const testimony = testimonyOf(upstream.route, 'probe', { status, headers: fields, body: reason })
+    upstream.clock.note(valuesOf(fields, 'date')[0])
+    return { testimony, outcome: outcomeOf(testimony), status, rest }
   } catch {
     return { testimony: { kind: 'silent' }, outcome: 'failed', rest: Promise.resolve() }
   }

@@ -4,8 +4,10 @@ import type { Config } from '../../config/config.ts'
 import type { Credential, Key } from '../../credential/credential.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
-import type { Ticket, VerdictCache } from '../cache/cache.ts'
+import type { VerdictCache } from '../cache/cache.ts'
+import type { Ticket } from '../cache/ticket.ts'
 import type { Verdict, VerdictObserver } from '../verdict.ts'
+import { Fruit } from './fruit.ts'
 import { probe } from './probe.ts'
 
 /** ms between two questions about one token, at least and at most. */
@@ -26,6 +28,7 @@ export class Prober {
   readonly #flights = new Map<Key, Promise<Verdict | undefined>>()
   /** When a token may be asked about again, monotonic ms. */
   readonly #next: LRUCache<Key, number>
+  readonly #fruit = new Fruit()
   #waiting = 0
 
   constructor (options: ProberOptions) {
@@ -38,30 +41,33 @@ export class Prober {
    * Asks about a token that nothing is known of.
    * @returns the verdict to wait for, or undefined where the request goes on at once
    */
-  first (credential: Credential, presentation: Presentation): Promise<Verdict | undefined> | undefined {
+  first (credential: Credential, presentation: Presentation, of: Ticket): Promise<Verdict | undefined> | undefined {
     const { limits, probe: mode } = this.#options.config
-    const flight = this.#flight(credential, presentation)
+    const flight = this.#flight(credential, presentation, of)
     if (flight === undefined || (presentation.route.probe ?? mode) === 'background' || this.#waiting >= limits.waiting) return undefined
     this.#waiting++
     return flight.finally(() => { this.#waiting-- })
   }
 
   /** Asks beside a request that goes on. */
-  beside (credential: Credential, presentation: Presentation): void {
-    void this.#flight(credential, presentation)
+  beside (credential: Credential, presentation: Presentation, of: Ticket): void {
+    void this.#flight(credential, presentation, of)
   }
 
   /** The question under way about a token, or a new one where its route has a probe and no limit forbids it. */
-  #flight (credential: Credential, presentation: Presentation): Promise<Verdict | undefined> | undefined {
+  #flight (credential: Credential, presentation: Presentation, of: Ticket): Promise<Verdict | undefined> | undefined {
     const { cache, clock, observer, config } = this.#options
     const { route } = presentation
     const upstream = this.#upstreams.get(route.prefix)
     if (upstream === undefined || route.probePath === undefined || (route.probe ?? config.probe) === 'off') return undefined
-    const ticket = cache.ticket(credential, route)
+    const token = credential.reveal()
+    if (route.unprobed.some(beginning => token.startsWith(beginning))) return undefined
+    // Its own fields are the client's, so its shape is; its path is another.
+    const ticket = cache.ticket({ ...of, like: { shape: of.like.shape, handshake: false, request: `GET ${route.probePath}` } })
     const running = this.#flights.get(ticket.key)
     if (running !== undefined) return running
     const now = clock.monotonic()
-    if (!upstream.probe.free || now < (this.#next.get(ticket.key) ?? 0)) {
+    if (!upstream.probe.free || now < (this.#next.get(ticket.key) ?? 0) || !this.#fruit.expected(route.prefix, now)) {
       observer.probed(ticket, 'skipped')
       return undefined
     }
@@ -76,6 +82,8 @@ export class Prober {
     const { cache, observer, config } = this.#options
     const { testimony, outcome } = await probe(upstream, path, presentation, config.times.probe)
     observer.probed(ticket, outcome)
-    return testimony.kind === 'accepted' || testimony.kind === 'rejected' ? cache.learn(ticket, testimony) : undefined
+    this.#fruit.came(upstream.route.prefix, outcome, this.#options.clock.monotonic())
+    const certain = testimony.kind === 'accepted' || (testimony.kind === 'rejected' && testimony.reach === 'token')
+    return certain ? cache.learn(ticket, testimony) : undefined
   }
 }

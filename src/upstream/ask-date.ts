@@ -1,0 +1,20 @@
+import type { Lane } from './lane.ts'
+
+/**
+ * Gets an upstream's Date field with a HEAD request that carries no credential. It never throws: who can not be asked
+ * tells nothing.
+ * @param deadline ms
+ */
+export async function askDate (lane: Lane, { origin, path, deadline }: { origin: string, path: string, deadline: number }): Promise<string | undefined> {
+  if (!lane.free) return undefined
+  const leave = lane.enter()
+  try {
+    const { headers, body } = await lane.request({ origin, path, method: 'HEAD', signal: AbortSignal.timeout(deadline) })
+    await body.dump()
+    return headers['date']?.toString()
+  } catch {
+    return undefined
+  } finally {
+    leave()
+  }
+}

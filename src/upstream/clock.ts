@@ -1,0 +1,85 @@
+import type { Clock } from '../clock.ts'
+
+/** ms for which what an upstream said of the time counts. */
+const HOLDS = 3_600_000
+/** ms after which the next answer's Date is read. */
+const STALE = 60_000
+/** ms between two questions for the time, whatever came of the first one. */
+const GAP = 10_000
+/** ms by which the two clocks of this machine may part: more is a sleep, or somebody has set the clock. */
+const PARTED = 5_000
+
+/** Where to learn what time it is where tokens are judged. */
+export interface JudgingClock {
+  /** ms since 1970; undefined where nothing sure is known. */
+  readonly now: () => number | undefined
+  /** The same, once somebody who knows has been asked. */
+  readonly confirm: () => Promise<number | undefined>
+  /** This machine's own opinion: what may be, and is to be confirmed. */
+  readonly wall: () => number
+}
+
+/**
+ * The time as an upstream tells it in the Date field of its answers (RFC 9110 section 6.6.1), by which it judges tokens.
+ * The wall clock of a laptop that slept, or of a machine with two systems, is hours off (microsoft/WSL#4245).
+ */
+export class UpstreamClock implements JudgingClock {
+  readonly #clock: Clock
+  readonly #ask: () => Promise<string | undefined>
+  /** Both clocks of this machine at the time when the upstream's was `date`, ms. */
+  #noted: { readonly date: number, readonly monotonic: number, readonly wall: number } | undefined
+  #flight: Promise<number | undefined> | undefined
+  #askAt = -Infinity
+
+  /** @param ask gets a Date field by a request that carries no credential; it does not throw */
+  constructor (clock: Clock, ask: () => Promise<string | undefined>) {
+    this.#clock = clock
+    this.#ask = ask
+  }
+
+  /** Whether the next answer should be noted. */
+  get stale (): boolean {
+    const noted = this.#noted
+    return noted === undefined || this.#clock.monotonic() - noted.monotonic > STALE || this.#parted(noted)
+  }
+
+  /** Takes in the Date field of an answer that came just now. */
+  note (field: string | undefined): void {
+    const date = Date.parse(field ?? '')
+    if (Number.isNaN(date)) return
+    this.#noted = { date, monotonic: this.#clock.monotonic(), wall: this.#clock.wall() }
+  }
+
+  now (): number | undefined {
+    const noted = this.#noted
+    if (noted === undefined || this.#parted(noted)) return undefined
+    const since = this.#clock.monotonic() - noted.monotonic
+    return since > HOLDS ? undefined : noted.date + since
+  }
+
+  wall (): number { return this.#clock.wall() }
+
+  /** ms that the upstream's clock is ahead of this machine's; undefined where it is not known. */
+  get offset (): number | undefined {
+    const now = this.now()
+    return now === undefined ? undefined : now - this.#clock.wall()
+  }
+
+  /** Asks for the time where it is not known: once for all who wait, and not all the time. */
+  confirm (): Promise<number | undefined> {
+    const now = this.#clock.monotonic()
+    if (this.now() === undefined && this.#flight === undefined && now >= this.#askAt) {
+      this.#askAt = now + GAP
+      this.#flight = this.#ask().then(field => {
+        this.#flight = undefined
+        this.note(field)
+        return this.now()
+      })
+    }
+    return this.#flight ?? Promise.resolve(this.now())
+  }
+
+  #parted ({ monotonic, wall }: { readonly monotonic: number, readonly wall: number }): boolean {
+    return Math.abs((this.#clock.wall() - wall) - (this.#clock.monotonic() - monotonic)) > PARTED
+  }
+}

@@ -1,0 +1,41 @@
+import { hash } from 'node:crypto'
+import type { Key } from '../../credential/credential.ts'
+import type { Presentation } from '../../credential/presentation.ts'
+import type { ShapeReader } from '../../credential/shape.ts'
+import type { LaneName } from '../../upstream/lane.ts'
+import type { Likeness, Reach, Subject, Verdict } from '../verdict.ts'
+
+/** A request under way whose answer will teach us; older answers never overwrite newer ones. */
+export interface Ticket extends Subject {
+  /** Position of the request's start in the order of all events. */
+  readonly order: number
+  /** When the token ends by its own word, monotonic ms; Infinity where it says nothing that is sure. */
+  readonly ends: number
+}
+
+/** What is known when a request comes, and whether the upstream should be asked: before it goes on, beside it, or not. */
+export interface Look {
+  readonly verdict?: Verdict
+  /** Of a verdict against it. */
+  readonly reach?: Reach
+  readonly ask: 'first' | 'beside' | 'nobody'
+  readonly lane: LaneName
+}
+
+/** What a ticket is made of. */
+export interface Entrant { readonly key: Key, readonly route: string, readonly like: Likeness, readonly ends: number }
+
+/** Characters of a path that is kept as it is; of a longer one there is a digest. */
+const PATH = 200
+
+/** Makes what an upstream's judgement of a request may depend on besides its token. */
+export function likenessBy (shapeOf: ShapeReader) {
+  return ({ route, raw, method = '', path = '', handshake = false }: Presentation): Likeness => ({
+    shape: shapeOf(raw, route.shape),
+    handshake,
+    request: `${method} ${path.length <= PATH ? path : hash('sha256', path)}`
+  })
+}
+
+/** Names requests that are like one another. */
+export const nameOf = ({ shape, handshake, request }: Likeness): string => `${handshake ? 'WebSocket ' : ''}${request} ${shape}`
