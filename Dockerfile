@@ -1,6 +1,6 @@
 # The listener has no authentication of its own, so publish it on loopback only:
 #   docker build -t codex-sidecar .
-#   docker run --rm -p 127.0.0.1:7257:7257 --read-only --cap-drop=ALL --security-opt=no-new-privileges codex-sidecar
+#   docker run --pull=never --rm -p 127.0.0.1:7257:7257 --read-only --cap-drop=ALL --security-opt=no-new-privileges codex-sidecar
 # A stop lets running requests end (options times.drain and times.connect): give it `--stop-timeout 45`.
 
 FROM node:24-bookworm-slim AS build

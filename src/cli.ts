@@ -34,7 +34,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
          --probe               ask the upstream too
   doctor: --json               the report for programs
 
-All options: README.md
+All options: config/README.md
 `
 
 /** Flags by name; what is wrong with them is for the configuration to report. */

@@ -1,10 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { codes } from '../src/answers/errors.ts'
-import { configFlags, loadConfig } from '../src/config/config.ts'
-import { matrixTable } from './fixtures/matrix.ts'
-import { answersTable, optionsTable, symptomsTable } from './fixtures/readme-tables.ts'
-import { symptoms } from './fixtures/troubleshooting.ts'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
@@ -53,25 +48,6 @@ t.test('files stay small', async t => {
 
 t.test('no state stands in a module', async t => {
   for (const path of sources) t.notMatch(read(`src/${path}`), /^(?:export )?let /m, path)
-})
-
-t.test('README says what the program does', async t => {
-  const readme = read('README.md')
-  t.ok(readme.includes(optionsTable()), 'the options table is the schema; npm run readme writes it anew')
-  t.ok(readme.includes(answersTable()), 'the answers table is the list of codes; npm run readme writes it anew')
-  t.ok(readme.includes(symptomsTable()), 'the troubleshooting table is that of the fixtures; npm run readme writes it anew')
-  t.ok(readme.includes(matrixTable()), 'the matrix is the table of the tests; npm run readme writes it anew')
-  for (const flag of configFlags) t.ok(readme.includes(`--${flag}`), `--${flag}`)
-  t.ok(codes.every(({ code }) => readme.includes(`\`${code}\``)))
-  t.ok(loadConfig().routes.every(({ prefix }) => readme.includes(prefix)))
-})
-
-t.test('what users are said to see is what the program says', async t => {
-  const texts = sources.map(path => read(`src/${path}`).replace(/\$\{[^}]+\}/g, '…'))
-  for (const { seen, by } of symptoms) {
-    const pattern = seen.replace(/127\.0\.0\.1:7257/, '…:…').replace('EADDRINUSE', '…')
-    if (by === undefined) t.ok(texts.some(text => text.includes(pattern)), seen)
-  }
 })
 
 t.test('the top level holds what it may', async t => {

@@ -112,6 +112,6 @@ export class SidecarError extends Error {
   }
 }
 
-/** Each code with its status, for the README's table and its test. */
+/** Each code with its status, for the table in config/README.md and its test. */
 export const codes: readonly { code: Code, status: number }[] =
   (Object.keys(kinds) as Code[]).map(code => ({ code, status: kinds[code].status }))

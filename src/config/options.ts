@@ -2,7 +2,7 @@ import type { Described } from './json-schema.ts'
 
 /**
  * Every option, declared once: type, default, unit, words. `flag` and `env` name the ways to set it besides the
- * configuration file. README's table is made of this.
+ * configuration file. The table in config/README.md is made of this.
  */
 
 const ms = (description: string, value: number) =>
