@@ -1,8 +1,8 @@
 import { SidecarError } from '../answers/errors.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config } from '../config/config.ts'
-import type { Route } from '../config/options.ts'
-import { createCredentialReader, type Credential } from '../credential/credential.ts'
+import { foreignKinds, type Route } from '../config/options.ts'
+import { createCredentialReader, nameOf, type Credential } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { JudgingClock } from '../upstream/clock.ts'
 import { createUpstream } from '../upstream/upstream.ts'
@@ -28,7 +28,7 @@ async function read (stdin: AsyncIterable<Buffer | string>): Promise<string> {
 function routeFor (token: string, routes: readonly Route[], prefix: string | undefined): Route | undefined {
   if (prefix !== undefined) return routes.find(route => route.prefix === prefix.replace(/\/+$/, ''))
   const wanted = token.startsWith('sk-ant-') ? 'anthropic' : 'openai'
-  const takes = ({ foreignPrefixes }: Route): boolean => !Object.keys(foreignPrefixes).some(foreign => token.startsWith(foreign))
+  const takes = ({ prefix, foreignPrefixes }: Route): boolean => !Object.keys({ ...foreignKinds[prefix], ...foreignPrefixes }).some(foreign => token.startsWith(foreign))
   return routes.find(route => route.dialect === wanted && takes(route)) ?? routes[0]
 }
 
@@ -103,7 +103,8 @@ export const check: Command = async ({ flags: { route: prefix, ...others }, env,
     ? await judgeHere(presented.credential, presentation, config)
     : { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: (presented as { detail: string }).detail }
   const answer = asked && here === undefined ? await askUpstream(presentation, config) : undefined
-  return report(here ?? verdictOf(answer), route, doubt(answer, asked), stdout)
+  const named = presented.kind === 'credential' ? nameOf(presented.credential, route) : undefined
+  return report(here ?? verdictOf(answer), { prefix: route.prefix, named, why: doubt(answer, asked) }, stdout)
 }
 
 /** The verdict in a probe's answer, if there is one. */
@@ -112,7 +113,7 @@ function verdictOf (answer: ProbeAnswer | undefined): Verdict | undefined {
   return testimony?.kind === 'accepted' ? { state: 'active', source: testimony.source } : testimony?.kind === 'rejected' ? testimony.verdict : undefined
 }
 
-function report (verdict: Verdict | undefined, { prefix }: Route, why: string, stdout: CommandContext['stdout']): number {
+function report (verdict: Verdict | undefined, { prefix, named = 'bearer token', why }: { prefix: string, named?: string | undefined, why: string }, stdout: CommandContext['stdout']): number {
   if (verdict === undefined) {
     stdout.write(`could not tell for ${prefix}/: ${why}\n`)
     return 2
@@ -122,6 +123,6 @@ function report (verdict: Verdict | undefined, { prefix }: Route, why: string, s
     return 0
   }
   const { reason, source, detail }: Inactive = verdict
-  stdout.write(`inactive on ${prefix}/ (${reason}, by its ${source}): ${new SidecarError(reason, { detail }).message}\n`)
+  stdout.write(`inactive on ${prefix}/ (${reason}, by its ${source}): ${new SidecarError(reason, { detail, named }).message}\n`)
   return 1
 }

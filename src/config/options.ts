@@ -112,16 +112,22 @@ export type Route = Readonly<Described<typeof route>>
 /** Hosts of the companies whose kinds of credentials are known. */
 const official: ReadonlySet<string> = new Set(['chatgpt.com', 'api.openai.com', 'api.anthropic.com'])
 
+/** Beginnings of tokens that certainly do not work at the official origins behind these prefixes, each with the route where they belong. */
+export const foreignKinds: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  '/backend-api': { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' },
+  '/v1': { 'sk-ant-': '/v1/messages' }
+}
+
 /** The three default routes (design.md section 2), most specific first. */
 export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
   const beneath = (path: string, upstream: string): string => new URL(path, upstream).pathname
   const common = { shape: [...shapeFields], unprobed: [...route.properties.unprobed.default] }
   /** Only before its own company's origin is a key of another one certainly wrong, and would also be told to the wrong one. */
-  const foreign = (upstream: string, prefixes: Record<string, string>): Record<string, string> => official.has(new URL(upstream).hostname) ? prefixes : {}
+  const foreign = (upstream: string, prefix: string): Record<string, string> => official.has(new URL(upstream).hostname) ? { ...foreignKinds[prefix] } : {}
   return [
     {
       prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: foreign(chatgptUpstream, { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' }), ...common, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
+      foreignPrefixes: foreign(chatgptUpstream, '/backend-api'), ...common, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
     },
     {
       prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'],
@@ -129,7 +135,7 @@ export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstr
     },
     {
       prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: foreign(openaiUpstream, { 'sk-ant-': '/v1/messages' }), ...common, probePath: beneath('models', openaiUpstream)
+      foreignPrefixes: foreign(openaiUpstream, '/v1'), ...common, probePath: beneath('models', openaiUpstream)
     }
   ]
 }

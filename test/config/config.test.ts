@@ -172,7 +172,7 @@ t.test('check --probe asks the upstream as a client of that route would', async 
     { headers: { authorization: 'Bearer sk-ant-oat01-abc' } }
   ])
   answer = [401, deadKey]
-  t.match(await judge('sk-proj-abc'), { exitCode: 1, out: /^inactive on \/v1\/ \(token_rejected, by its probe\): Invalid bearer token - the upstream rejected it/ })
+  t.match(await judge('sk-proj-abc'), { exitCode: 1, out: /^inactive on \/v1\/ \(token_rejected, by its probe\): Invalid API key - the upstream rejected it/ })
   answer = [403, {}]
   t.match(await judge('sk-proj-abc'), { exitCode: 2, out: 'could not tell for /v1/: the upstream answered 403, which says nothing for certain\n' })
   t.match(await cli(['check', '--probe'], { env: { ...env, CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://127.0.0.1:9/v1' }, input: 'sk-proj-abc' }), { exitCode: 2, out: /gave no answer/ })

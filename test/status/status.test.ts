@@ -61,7 +61,7 @@ t.test('/status tells programs what runs, what is pointed here, and what is know
         lanes: { verified: { inFlight: 0, limit: 512 }, unverified: { inFlight: 0, limit: 64 }, probe: { inFlight: 0, limit: 5 } }
       }
     ],
-    refusals: [{ code: 'token_rejected', status: 401, message: /^Invalid bearer token - the upstream rejected it \(it knows no such API key\)\. Sign in again/, method: 'GET', path: '/v1/models', route: '/v1/', token: /^[0-9a-f]{8}$/ }]
+    refusals: [{ code: 'token_rejected', status: 401, message: /^Invalid bearer token - the upstream rejected it \(it knows no such API key: .*\)\. Sign in again/, method: 'GET', path: '/v1/models', route: '/v1/', token: /^[0-9a-f]{8}$/ }]
   })
   t.equal(Date.parse(status.now) - Date.parse(status.since), 5_000)
   t.equal(status.verdicts.kept, 3)
@@ -74,16 +74,17 @@ t.test('/status tells programs what runs, what is pointed here, and what is know
   t.match(status.clients.find(({ client }) => client === 'openai')?.recipes, [{ lines: [`export OPENAI_BASE_URL="${s.url}/v1"`] }], 'with the address that was asked')
 })
 
-t.test('a verdict is listed once, while it holds something, those used last first', async t => {
+t.test('verdicts are listed while they hold something, those used last first', async t => {
   const s = await setUp(t)
   await s.send('good')
   await s.send('good', '/v1/unclear')
   const listed = async (query = '') => (await s.status(query)).verdicts.list.map(({ state, route, uses, dueInSeconds }) => ({ state, route, uses, dueInSeconds }))
-  t.match(await listed(), [{ state: 'suspect', route: '/v1/' }], 'its active verdict is passed over meanwhile')
+  const states = async () => (await listed()).map(({ state }) => state).sort()
+  t.strictSame(await states(), ['active', 'suspect'], 'a suspicion is of some of its requests')
   await s.send('good', '/v1/unclear')
-  t.match(await listed(), [{ state: 'suspect', uses: 1 }])
+  t.strictSame(await states(), ['active', 'suspect'])
   s.clock.advance(31_000)
-  t.match(await listed(), [{ state: 'active', uses: 1 }], 'and is there again when the suspicion has passed')
+  t.match(await listed(), [{ state: 'active', uses: 2 }], 'and passes')
   s.clock.advance(600_000)
   t.match(await listed(), [{ state: 'active', dueInSeconds: 0 }], 'past its time the next request asks')
   s.clock.advance(1_000)

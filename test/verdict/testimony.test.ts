@@ -1,0 +1,141 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import t from 'tap'
+import { request } from 'undici'
+import { quoteOf, safeWords } from '../../src/verdict/testimony/quote.ts'
+import { rows } from '../../src/verdict/testimony/rows.ts'
+import { saidIn } from '../../src/verdict/testimony/said.ts'
+import { testimonyInBand, testimonyOf } from '../../src/verdict/testimony/testimony.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+import { bearer } from '../fixtures/token.ts'
+import { json, startUpstream } from '../fixtures/upstream.ts'
+
+type Dialect = keyof typeof rows
+
+/** How far a 401 with this body reaches. */
+function reachOf (dialect: Dialect, body: unknown, headers: readonly string[] = []): string {
+  const bytes = Buffer.isBuffer(body) || body === undefined ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const testimony = testimonyOf({ dialect }, 'upstream', { status: 401, headers, body: bytes })
+  return testimony.kind === 'rejected' ? testimony.reach : testimony.kind
+}
+
+const openai = (code: string | null, message = 'some words', type = 'invalid_request_error') => ({ error: { message, type, param: null, code } })
+const anthropic = (message: string, type = 'authentication_error') => ({ type: 'error', error: { type, message } })
+
+t.test('what the known upstreams say with 401, row by row', async t => {
+  const cases: [dialect: Dialect, body: unknown, reach: string, where: string][] = [
+    ['openai', openai('token_expired'), 'token', 'contract.md'],
+    ['openai', openai('token_invalidated'), 'token', 'contract.md'],
+    ['openai', openai('token_revoked'), 'token', 'contract.md'],
+    ['openai', openai('invalid_api_key', 'Incorrect API key provided'), 'token', 'contract.md'],
+    ['openai', openai('account_deactivated', '… check your email …'), 'token', 'A10'],
+    ['openai', openai(null, 'Incorrect API key provided: sk-abc'), 'token', 'a gateway without codes'],
+    ['openai', { detail: { code: 'token_expired', message: 'x' } }, 'token', 'detail as an object'],
+    ['openai', { code: 'token_revoked' }, 'token', 'a code at the top'],
+    ['openai', openai('invalid_api_key', 'You have insufficient permissions for this operation. Missing scopes: api.model.read.'), 'silent', 'A2, whatever the code'],
+    ['openai', openai('mismatched_organization'), 'silent', 'A3'],
+    ['openai', openai('mismatched_project'), 'silent', 'a reason in no row'],
+    ['openai', openai(null, 'Missing bearer or basic authentication in header'), 'silent', 'contract.md'],
+    ['openai', openai(null, 'You must be a member of an organization to use the API'), 'silent', 'a reason in no row'],
+    ['openai', anthropic('Invalid bearer token'), 'token', 'contract.md'],
+    ['openai', anthropic('something else'), 'silent', 'a type alone is no dead-token word'],
+    ['openai', anthropic('Invalid authentication credentials'), 'request', 'field.md A'],
+    ['openai', { detail: 'Unauthorized' }, 'request', 'openai/codex#41973'],
+    ['openai', { message: 'Unauthorized' }, 'request', 'no reason'],
+    ['openai', { error: 'unauthorized' }, 'request', 'no reason'],
+    ['openai', {}, 'request', 'no reason'],
+    ['openai', [], 'request', 'no reason'],
+    ['openai', 'null', 'request', 'no reason'],
+    ['openai', '', 'request', 'empty'],
+    ['openai', '<html><h1>401 Authorization Required</h1></html>', 'request', 'HTML'],
+    ['openai', undefined, 'request', 'cut short'],
+    ['openai', Buffer.alloc(70_000, 0x20), 'request', 'longer than is read'],
+    ['openai', { error: 'invalid_token', error_description: 'The token has the wrong audience' }, 'silent', 'a reason in no row'],
+    ['anthropic', anthropic('invalid x-api-key'), 'token', 'field.md A'],
+    ['anthropic', anthropic('OAuth token has expired. Please obtain a new token or refresh your existing token.'), 'token', 'field.md A'],
+    ['anthropic', anthropic('OAuth token has been revoked. Please obtain a new token.'), 'token', 'claude-code'],
+    ['anthropic', anthropic('Invalid bearer token'), 'token', 'contract.md'],
+    ['anthropic', anthropic('Invalid authentication credentials'), 'request', 'llxprt-code#2035'],
+    ['anthropic', anthropic('OAuth authentication is currently not supported.'), 'silent', 'A1'],
+    ['anthropic', anthropic('OAuth authentication is currently not allowed for this organization.'), 'silent', 'claude-code#6752'],
+    ['anthropic', anthropic('CORS requests must set \'anthropic-dangerous-direct-browser-access\' header'), 'silent', 'H1'],
+    ['anthropic', anthropic('x-api-key header is required'), 'silent', 'a reason in no row']
+  ]
+  for (const [dialect, body, reach, where] of cases) t.equal(reachOf(dialect, body), reach, `${dialect}: ${JSON.stringify(body)} (${where})`)
+  for (const dialect of ['openai', 'anthropic'] as const) for (const row of rows[dialect]) t.ok(row.source.length > 0 && (row.code ?? row.message) !== undefined, row.words)
+})
+
+t.test('a coded body is read, within its bound', async t => {
+  const dead = Buffer.from(JSON.stringify(openai('invalid_api_key')))
+  for (const [coding, bytes] of [['gzip', gzipSync(dead)], ['deflate', deflateSync(dead)], ['br', brotliCompressSync(dead)], ['identity', dead]] as const) {
+    t.equal(reachOf('openai', bytes, ['Content-Encoding', coding]), 'token', coding)
+  }
+  t.equal(reachOf('openai', dead, ['Content-Encoding', 'rot13']), 'request')
+  t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'request', 'a megabyte in a kilobyte is not unpacked')
+})
+
+t.test('no other answer says anything bad, and a 101 nothing good', async t => {
+  const body = Buffer.from(JSON.stringify(openai('invalid_api_key')))
+  const kindOf = (status: number): string => testimonyOf({ dialect: 'openai' }, 'upstream', { status, headers: [], body }).kind
+  for (const status of [302, 400, 403, 404, 407, 429, 500, 503]) t.equal(kindOf(status), 'silent', String(status))
+  t.strictSame([kindOf(101), kindOf(200), kindOf(204)], ['pending', 'accepted', 'accepted'])
+})
+
+t.test('an error in band counts only with dead-token words', async t => {
+  const kindOf = (event: unknown): string => testimonyInBand({ dialect: 'openai' }, event).kind
+  t.equal(kindOf({ type: 'error', error: { code: 'invalid_api_key', message: 'x' } }), 'rejected')
+  t.equal(kindOf({ type: 'error', code: 'token_revoked', message: 'x' }), 'rejected')
+  t.equal(kindOf({ type: 'response.failed', response: { error: { code: 'token_expired' } } }), 'rejected')
+  for (const event of [{ type: 'error' }, { type: 'error', error: { code: 'rate_limit_exceeded' } }, { type: 'response.failed', response: { error: null } }]) t.equal(kindOf(event), 'silent')
+})
+
+t.test('words of an upstream are said again without anything like a secret, on one line, bounded', async t => {
+  const kept = [
+    'Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.',
+    'Your authentication token has been invalidated. Please try signing in again.',
+    'Your account was deactivated, please check your email for more information'
+  ]
+  for (const words of kept) t.equal(safeWords(words), words)
+  for (const secret of ['sk-proj-abc123DEF', 'sk-ant-oat01-x', 'eyJhbGciOiJSUzI1NiJ9.eyJ4Ijox.c2ln', 'ek_68af', 'aB3dE5fG7hI9jK1lM3nO5pQ7', 'A'.repeat(48)]) {
+    t.notMatch(safeWords(`Incorrect API key provided: ${secret}. Try again`), secret, secret)
+  }
+  for (const words of ['token: hunter2', 'password=hunter2', 'https://a:hunter2@b/c', 'see https://a/b?key=hunter2', 'the key is hunter2']) t.notMatch(safeWords(words), /hunter2/, words)
+  t.equal(safeWords('a\r\nb\u0000c\u001b[31md'), 'a b c [31md')
+  t.equal(safeWords('word '.repeat(200)).length, 300)
+  t.notMatch(safeWords('Invalid token: it has expired'), /token\s*:/, 'OpenClaw would hide the rest')
+})
+
+t.test('a quote holds words, the name of the request, and the fields that tell more', async t => {
+  const said = saidIn(openai('invalid_api_key', 'He said "no"'))
+  t.strictSame(quoteOf(['X-Request-Id', 'req_1', 'CF-Ray', '8a-AMS', 'x-error-json', 'eyJ', 'Server', 'x', 'x-openai-authorization-error', 'y'.repeat(3_000)], said),
+    { words: '"He said \'no\'", request id req_1', fields: ['CF-Ray', '8a-AMS', 'x-error-json', 'eyJ'] })
+  t.equal(quoteOf([], saidIn({})), undefined)
+  t.strictSame(quoteOf(['x-request-id', 'a b<>'], undefined), undefined, 'a name that is none')
+  t.strictSame(quoteOf([], saidIn({ message: 'Rate limit reached' })), undefined, 'pi-ai would try these again')
+  t.strictSame(quoteOf(['cf-ray', '1-A'], undefined), { words: 'request id 1-A', fields: ['cf-ray', '1-A'] })
+})
+
+t.test('our refusals say what the upstream said, and name what was sent', async t => {
+  const answers: Record<string, [body: unknown, headers: Record<string, string>]> = {
+    '/v1/responses': [openai('account_deactivated', 'Your account was deactivated, check your email. It was secret-opaque-1'), { 'x-request-id': 'req_1', 'cf-ray': '8a-AMS', 'x-openai-authorization-error': 'deactivated', 'x-error-json': 'e30=' }],
+    '/v1/messages': [anthropic('invalid x-api-key'), { 'request-id': 'req_2' }]
+  }
+  const upstream = await startUpstream(t, ({ url = '' }, response) => { json(response, 401, ...answers[url] as [unknown, Record<string, string>]) })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const refused = async (path: string, headers: Record<string, string>) => {
+    let last: { message: string, headers: Record<string, unknown> } | undefined
+    for (let i = 0; i < 2; i++) {
+      const answer = await request(url + path, { method: 'POST', headers, body: '{}' })
+      last = { message: (await answer.body.json() as { error: { message: string } }).error.message, headers: answer.headers }
+    }
+    return last
+  }
+  const before = upstream.seen.length
+  t.match(await refused('/v1/responses', bearer('sk-abc')), {
+    message: 'Invalid API key - the upstream rejected it (its account was deactivated: "Your account was deactivated, check your email. It was secret-opaque-1", request id req_1). Sign in again or replace the key, then retry; nothing needs a restart.',
+    headers: { 'cf-ray': '8a-AMS', 'x-openai-authorization-error': 'deactivated', 'x-error-json': 'e30=', 'proxy-status': /token_rejected/ }
+  })
+  t.equal(upstream.seen.length, before + 1)
+  t.notMatch((await refused('/v1/responses', bearer('secret-opaque-1')))?.message, /secret-opaque-1/, 'the token itself is not said again')
+  t.match((await refused('/v1/messages', { 'x-api-key': 'sk-ant-api03-x' }))?.message, /^invalid x-api-key - the upstream rejected it \(it knows no such API key: "invalid x-api-key", request id req_2\)/, 'Claude Code has a hint for it')
+  t.match((await refused('/v1/messages', bearer('sk-ant-oat01-x')))?.message, /^Invalid bearer token - /)
+})
