@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import createFastify, { type FastifyInstance, type RawServerDefault } from 'fastify'
-import type { Logger } from 'pino'
 import { answerTo, asSidecarError, writeAnswer } from '../answers/answer.ts'
 import { SidecarError } from '../answers/errors.ts'
 import { systemClock, type Clock } from '../clock.ts'
@@ -18,6 +17,7 @@ import { createForward } from '../forward/forward.ts'
 import { registerHealth } from '../status/health.ts'
 import { createStatus } from '../status/status.ts'
 import { quiet } from '../telemetry/access-log.ts'
+import type { Log } from '../telemetry/log.ts'
 import { RequestRecord } from '../telemetry/record.ts'
 import { createTraces } from '../telemetry/traces.ts'
 import { createSwitch } from '../tunnel/switching-protocols.ts'
@@ -43,7 +43,7 @@ const CLIENT_GONE = 499
 
 export interface AppOptions {
   config: Config
-  log: Logger
+  log: Log
   clock?: Clock
   /** Who is asked about tokens that the cache knows nothing of, cheapest first. */
   remote?: readonly Validator[]

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { version } from '../config/package-files.ts'
@@ -8,6 +7,7 @@ import { createLoop, type Loop } from '../downstream/loop.ts'
 import { trackPipelines, type Pipelines } from '../downstream/pipeline.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
 import { Journal } from '../telemetry/journal.ts'
+import type { Log } from '../telemetry/log.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts'
 import { Refusals } from '../telemetry/refusals.ts'
 import type { VerdictCache } from '../verdict/cache/cache.ts'
@@ -43,7 +43,7 @@ export interface Generation {
 }
 
 /** What the first generation begins with. */
-export function foundLegacy ({ limits }: Config, clock: Clock, log: Logger): Legacy {
+export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy {
   const own = version()
   const logRequest = createAccessLog(log)
   const metrics = createMetrics({ entries: limits.verdicts, clock, version: own })

@@ -1,13 +1,13 @@
-import type { Logger } from 'pino'
 import { buildApp } from '../app/app.ts'
 import type { Listener } from '../app/listener.ts'
 import { loadConfig, type Config, type ConfigError, type ConfigSources } from '../config/config.ts'
+import type { Log } from '../telemetry/log.ts'
 
 /** What only a start looks at. */
 const fixed = ['host', 'port', 'serverInfo'] as const
 
 /** The new configuration, but for what stays as it was until a restart. */
-function keepFixed (config: Config, old: Config, log: Logger): Config {
+function keepFixed (config: Config, old: Config, log: Log): Config {
   for (const name of fixed) {
     if (config[name] !== old[name]) log.warn(`${name} stays ${JSON.stringify(old[name])} until a restart`)
   }
@@ -19,7 +19,7 @@ function keepFixed (config: Config, old: Config, log: Logger): Config {
  * mistakes changes nothing. What is held against tokens is released in any case.
  * @returns the configuration that holds now
  */
-export async function reload (sources: ConfigSources, listener: Listener, log: Logger): Promise<Config> {
+export async function reload (sources: ConfigSources, listener: Listener, log: Log): Promise<Config> {
   const { generation: before } = listener.app
   log.info({ released: before.verdicts.release() }, 'released what was held against tokens')
   try {

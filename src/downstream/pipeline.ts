@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Where a connection holds its open answers; a WeakMap of them would cost each new connection 3 % more. */
+/** Where a connection holds its open answers; see credential/per-connection.ts for what a WeakMap would cost. */
 const open = Symbol('open answers')
 
 type Tracked = Socket & { [open]?: ServerResponse[] }

@@ -1,7 +1,7 @@
 import fastify from 'fastify'
-import pino, { type Logger } from 'pino'
+import pino from 'pino'
 import { pathOf } from '../wire/target.ts'
-import { isoTime, safeError } from './log.ts'
+import { isoTime, safeError, type Log } from './log.ts'
 import type { RequestRecord } from './record.ts'
 
 /** Fastify's own request lines are off: one line at the end says it all, at a fraction of their cost. */
@@ -12,12 +12,10 @@ const { info, warn } = pino.levels.values as { info: number, warn: number }
 const round = (ms: number | undefined): number | undefined => ms === undefined ? undefined : Math.round(ms * 100) / 100
 
 /**
- * Writes one line for each finished request: no header, no query, of the credential only its fingerprint. It is a line
- * of pino's, with the time at which the request was over, on the log's stream; pino's way of making it takes three times
- * as long as JSON.stringify, and the line is most of what a finished request costs.
+ * Writes one line for each finished request: no header, no query, of the credential only its fingerprint. It looks like a
+ * line of pino's, but has the time at which the request was over; through `log.info` it would cost 7 % of a local 401.
  */
-export function createAccessLog (log: Logger) {
-  const stream = (log as unknown as Record<symbol, { write: (line: string) => void }>)[pino.symbols.streamSym]
+export function createAccessLog (log: Log) {
   const timeOf = isoTime()
   return function logRequest ({ id, method, target, endedAt, ms, status, route, lane, credential, code, source, guardMs, upstreamMs, ending, error }: RequestRecord): void {
     const level = (status as number) >= 500 || ending === 'explained' || ending === 'cut' ? warn : info
@@ -30,6 +28,6 @@ export function createAccessLog (log: Logger) {
       err: error === undefined ? undefined : safeError(error),
       msg: code ?? 'done'
     }
-    stream?.write(`${JSON.stringify(line)}\n`)
+    log.to.write(`${JSON.stringify(line)}\n`)
   }
 }

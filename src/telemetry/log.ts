@@ -6,6 +6,9 @@ import { standardOutput } from './standard-output.ts'
 /** Loaded for a person's eyes only: JSON lines start without it. */
 const pretty = (): typeof pinoPretty => createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty
 
+/** pino's logger, and where its lines go. */
+export type Log = Logger & { readonly to: DestinationStream }
+
 /** What one line of the log may be made of; headers, requests and credentials are not on the list. */
 export interface LogOptions {
   level: string
@@ -40,10 +43,11 @@ export function isoTime (): (ms: number) => string {
 }
 
 /** The program's logger. It has no serializer for requests, so that none can leak through it. */
-export function createLog ({ level, destination, human = false }: LogOptions): Logger {
-  const to = destination ?? standardOutput()
+export function createLog ({ level, destination, human = false }: LogOptions): Log {
+  const lines = destination ?? standardOutput()
+  const to = human ? pretty()({ destination: lines, ignore: 'level', sync: true, singleLine: true }) : lines
   const timeOf = isoTime()
-  return pino({
+  const log = pino({
     level,
     base: null,
     timestamp: () => `,"time":"${timeOf(Date.now())}"`,
@@ -54,5 +58,6 @@ export function createLog ({ level, destination, human = false }: LogOptions): L
       }
     },
     serializers: { err: safeError, req: () => undefined, res: () => undefined }
-  }, human ? pretty()({ destination: to, ignore: 'level', sync: true, singleLine: true }) : to)
+  }, to)
+  return Object.assign(log, { to })
 }

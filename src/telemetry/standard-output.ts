@@ -10,19 +10,11 @@ const gone = (): void => {}
 /**
  * Standard output, without ever holding up the program for a reader that does not read: Node writes to pipes without
  * waiting. pino's own stream tries for ever to write the rest when the program ends, so that one whose reader is stuck or
- * gone would not end. Lines that are written in a row leave together.
+ * gone would not end.
  */
 export function standardOutput (stdout: Writable = process.stdout): DestinationStream {
   if (!stdout.listeners('error').includes(gone)) stdout.on('error', gone)
-  let lines = ''
-  const leave = (): void => {
-    if (stdout.writableLength < MOST) stdout.write(Buffer.from(lines)) // Node would take three times the room for a string
-    lines = ''
-  }
   return {
-    write: line => {
-      if (lines === '') process.nextTick(leave)
-      lines += line
-    }
+    write: line => { if (stdout.writableLength < MOST) stdout.write(line) }
   }
 }

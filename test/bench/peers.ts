@@ -4,8 +4,13 @@ import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { cores, start, type Measured } from './process.ts'
 
+/** Another build of ours, by the path of its `dist/main.js`: with it the bench measures nothing but that build and this one. */
+const before = process.env['BENCH_BEFORE']
+
 /** Who takes part. What is not installed is named and skipped. */
 export interface Peers {
+  /** Who of these is there. */
+  readonly present: (names: readonly string[]) => string[]
   readonly start: (name: string) => Promise<Measured>
   readonly missing: readonly string[]
 }
@@ -62,11 +67,11 @@ http {
 export function peersOf (upstream: Measured): Peers {
   const origin = `http://127.0.0.1:${upstream.port}`
   mkdirSync(cache, { recursive: true })
-  const sidecar = (name: string, config: object): Promise<Measured> => {
+  const sidecar = (name: string, config: object, main = `${root}dist/main.js`): Promise<Measured> => {
     const file = `${cache}/${name.replace(/\W+/g, '-')}.json`
     writeFileSync(file, JSON.stringify(config))
     return start(name, {
-      core: cores.proxy, command: [process.execPath, `${root}dist/main.js`],
+      core: cores.proxy, command: [process.execPath, main],
       env: { CODEX_SIDECAR_PORT: '0', CODEX_SIDECAR_OPENAI_UPSTREAM: `${origin}/v1`, CODEX_SIDECAR_CONFIG: file }
     })
   }
@@ -76,6 +81,7 @@ export function peersOf (upstream: Measured): Peers {
   const routes = [['/v1', '/v1'], ['/hang', '/hang']].map(([prefix, path]) => ({ prefix, upstream: `${origin}${path}` }))
   const makers: Readonly<Record<string, () => Promise<Measured>>> = {
     'codex-sidecar': () => sidecar('codex-sidecar', wide),
+    'codex-sidecar before': () => sidecar('codex-sidecar before', wide, before),
     'codex-sidecar beside trouble': () => sidecar('codex-sidecar beside trouble', { routes }),
     'codex-sidecar in quiet': () => sidecar('codex-sidecar in quiet', { routes }),
     'stock http-proxy': () => node('stock http-proxy', 'stock'),
@@ -96,6 +102,9 @@ export function peersOf (upstream: Measured): Peers {
     ...(existsSync(codex) ? [] : ['codex responses-api-proxy'])
   ]
   return {
+    present: names => before === undefined
+      ? names.filter(name => !missing.includes(name))
+      : names.includes('codex-sidecar') ? ['codex-sidecar', 'codex-sidecar before'] : [],
     start: name => (makers[name] as () => Promise<Measured>)(),
     missing
   }

@@ -92,7 +92,8 @@ async function takeTurns ({ name, run, turns, warmUps = WARM_UPS }: Workload, as
 
 try {
   for (const workload of workloads.filter(({ name }) => only.test(name))) {
-    const asked = workload.peers.filter(peer => !peers.missing.includes(peer))
+    const asked = peers.present(workload.peers)
+    if (asked.length === 0) continue
     if (workload.fresh === true) for (let turn = 0; turn < workload.turns * factor; turn++) await runFresh(workload, asked)
     else await takeTurns(workload, asked)
     console.error(workload.name)
