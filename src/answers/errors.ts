@@ -30,6 +30,7 @@ const kinds = {
 
   invalid_request: request(400, 'Invalid request: %. Correct the request; the upstream has not seen it.'),
   request_timeout: request(408, 'The request did not arrive in time: %. Send it again.'),
+  upgrade_required: request(426, 'The upstream takes no WebSockets on this path: it answered 426 before. Send the request over HTTP.'),
   expectation_failed: request(417, 'The expectation % is not supported; only 100-continue is. Send the request without it.'),
   headers_too_large: request(431, 'The request headers are larger than %. Send fewer or shorter ones, or raise limits.headerBytes.'),
   unsupported_transfer_coding: request(501, 'The transfer coding % is not supported; only chunked is. The upstream has not seen the request.'),

@@ -13,6 +13,7 @@ import { endOf } from './local/claims.ts'
 import type { Prober } from './probe/prober.ts'
 import { inContext, withoutToken } from './testimony/context.ts'
 import { testimonyInBand, testimonyOf } from './testimony/testimony.ts'
+import { Unswitched } from './unswitched.ts'
 import type { Inactive, Likeness, Reach, Source, Validator, Verdict, VerdictObserver } from './verdict.ts'
 
 /** What the guard decided about one request. */
@@ -79,6 +80,8 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
     return refusal
   }
 
+  const unswitched = new Unswitched()
+
   const ticketFor = (credential: Credential, presentation: Presentation): Ticket => {
     const { route } = presentation
     return cache.ticket({ key: credential.keyOn(route.prefix), route: route.prefix, like: likenessOf(presentation), ends: endOf(credential, clockOf(route), clock.monotonic()) })
@@ -93,6 +96,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
       lane,
       credential,
       learn: (status, headers, body) => {
+        unswitched.learn(presentation, status)
         const judging = clockOf(route)
         if (judging.stale) judging.note(valuesOf(headers, 'date')[0])
         const testimony = withoutToken(inContext(testimonyOf(route, 'upstream', { status, headers, body }), presentation), credential)
@@ -113,7 +117,8 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
   const refuse = (verdict: Inactive, about?: Case, reach: Reach = 'token'): Decision => {
     // A wrong route is the request's mistake; the token may be good on it with other fields.
     if (about !== undefined && verdict.reason !== 'wrong_route') observer?.refused(about.ticket, reach)
-    return { refusal: refusalFor(verdict, about), source: verdict.source, lane: 'unverified', credential: about?.credential, ...unheard }
+    const refusal = about !== undefined && unswitched.has(about.presentation) ? new SidecarError('upgrade_required', { fields: ['Upgrade', 'HTTP/1.1'] }) : refusalFor(verdict, about)
+    return { refusal, source: verdict.source, lane: 'unverified', credential: about?.credential, ...unheard }
   }
 
   /** Requests like this one may have waited for others' answers: it begins now, so that its own is no older than those. */

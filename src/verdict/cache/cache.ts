@@ -87,7 +87,10 @@ export class VerdictCache {
   learn (ticket: Ticket, testimony: Testimony): Verdict | undefined {
     if (testimony.kind === 'pending') return undefined
     if (testimony.kind === 'accepted') return this.#accept(ticket, testimony.source)
-    if (testimony.kind === 'silent') return this.#unanswered(ticket)
+    if (testimony.kind === 'silent') {
+      this.#unanswered(ticket)
+      return undefined
+    }
     const good = this.#active.peek(ticket.key)
     if (ticket.order < Math.max(good?.goodAt ?? 0, this.#forgottenGoodAt)) return good?.verdict
     return testimony.reach === 'token' ? this.#dead(ticket, good, testimony) : this.#unexplained(ticket, good, testimony.verdict)
@@ -186,10 +189,9 @@ export class VerdictCache {
   }
 
   /** Whoever asked about a verdict that was due got no answer to it: in doubt, forward. */
-  #unanswered (ticket: Ticket): undefined {
+  #unanswered (ticket: Ticket): void {
     const now = this.#options.clock.monotonic()
     if (wasAsked(this.#inactive.peek(ticket.key), ticket.order, now)) this.#inactive.delete(ticket.key)
     this.#alike.unanswered(ticket, now)
-    return undefined
   }
 }
