@@ -55,7 +55,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const upload = hasBody(raw)
       ? new Upload(raw, uploadLimits, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
       : undefined
-    const exchange = new Exchange({
+    const exchange: Exchange = new Exchange({
       config, lane, decision, record, upload,
       response: reply.raw,
       head: {
@@ -67,8 +67,10 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
         upgrade: upgrade === undefined ? null : 'websocket',
         body: null,
         blocking: false, // nothing is pipelined that could wait for this one
-        onConnection: connection => { exchange.connection = connection }
+        onConnection: connection => { exchange.connection = connection },
+        wanted: () => exchange.wanted
       },
+      relocate: upstream.relocate,
       onUpgrade: upgrade === undefined
         ? undefined
         : (headers, socket) => {
