@@ -6,6 +6,7 @@ import { SidecarError } from '../answers/errors.ts'
 import { explain } from '../answers/failure.ts'
 import type { Config } from '../config/config.ts'
 import type { Running } from '../downstream/drain.ts'
+import { Intake } from '../downstream/intake.ts'
 import { ignore, type Upload } from '../downstream/upload.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import type { RequestRecord } from '../telemetry/record.ts'
@@ -33,8 +34,8 @@ export interface ExchangeOptions {
   head: LaneDispatch & { headers: readonly string[] }
   /** Makes references to the upstream in an answer's raw header list lead here. */
   relocate: (headers: string[]) => void
-  /** Called once, when nothing of the exchange is left. */
-  onEnd: () => void
+  /** Called once, when nothing of the exchange is left, or only its sockets. */
+  onEnd: (upgraded: boolean) => void
 }
 
 const unconnected: Connection = { served: 0, broken: false, cancel: ignore }
@@ -55,13 +56,15 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   #body: ResponseBody | undefined
   #stop: SidecarError | undefined
   readonly #progress: Progress
+  readonly #intake: Intake
   readonly #interim: Interim
   #done = false
 
   constructor (options: ExchangeOptions) {
     this.#options = options
-    const { response, head: { method, headers } } = options
+    const { response, head: { method, headers }, config: { times } } = options
     this.#progress = new Progress(method, headers)
+    this.#intake = new Intake(response, times.idleDownload)
     this.#interim = new Interim(response)
     response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
     response.on('error', ignore)
@@ -111,8 +114,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     upload?.settle()
     const headers = endToEnd(decodeRaw(raw))
     relocate(headers)
-    const message = printable.test(reason) ? reason : ''
-    this.#body = this.#bodyFor({ status, message, headers })
+    this.#body = this.#bodyFor({ status, message: printable.test(reason) ? reason : '', headers })
     return true
   }
 
@@ -126,13 +128,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     }
     decision.learn(status, headers)
     this.#done = true
-    onEnd()
+    onEnd(true)
     onUpgrade?.(headers, socket as UpgradedSocket)
   }
 
   onData (chunk: Buffer): boolean {
     if (this.#body?.data(chunk) !== false) return true
-    this.#options.response.once('drain', this.#resume)
+    this.#intake.wait(this.#resume)
     return false
   }
 
@@ -190,7 +192,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#done = true
     const { record, upload, onEnd } = this.#options
     record.ending ??= ending
+    this.#intake.end()
     upload?.release()
-    onEnd()
+    onEnd(false)
   }
 }
