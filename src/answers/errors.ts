@@ -70,6 +70,8 @@ export interface SidecarErrorOptions {
   retryAfter?: number
   /** Status to answer with instead of the code's own: that of an upstream answer we could not relay whole. */
   status?: number
+  /** Whether the client is not to repeat the request, where that is not plain from the code. */
+  final?: boolean
   /** For the log only. */
   cause?: unknown
 }
@@ -88,14 +90,14 @@ export class SidecarError extends Error {
   readonly proxyStatus: string
   /** Raw list of header fields of its own. */
   readonly fields: readonly string[]
-  /** Seconds for Retry-After; 0 on final answers, since Codex repeats even those and waits longer without it. */
+  /** Seconds for Retry-After; 0 on refusals that are final, since Codex repeats even those and waits longer without it. */
   readonly retryAfter: number | undefined
-  /** Whether the same request can only get the same answer: the SDKs are told not to repeat it. */
+  /** Whether the same request can only get the same answer, or would be paid for twice: the SDKs are told not to repeat it. */
   readonly final: boolean
   /** Kept by the error handler, since a refusal is used for many requests. */
   wording: Wording | undefined = undefined
 
-  constructor (code: Code, { detail = '', named, fields = [], retryAfter, status, cause }: SidecarErrorOptions = {}) {
+  constructor (code: Code, { detail = '', named, fields = [], retryAfter, status, final, cause }: SidecarErrorOptions = {}) {
     const { status: own, type, proxy } = kinds[code]
     // It says where the client stands, not where the code does; a stack is most of what a refusal would cost.
     const { stackTraceLimit } = Error
@@ -108,8 +110,9 @@ export class SidecarError extends Error {
     this.status = status ?? own
     this.type = status === 401 ? 'authentication_error' : type
     this.proxyStatus = status === undefined ? proxy : `${proxy}; received-status=${status}`
-    this.final = status === undefined && own >= 400 && own < 500 && own !== 408
-    this.retryAfter = retryAfter ?? (this.final ? 0 : undefined)
+    const refusal = status === undefined && own < 500 && own !== 408
+    this.final = final ?? refusal
+    this.retryAfter = retryAfter ?? (refusal ? 0 : undefined)
   }
 }
 

@@ -36,13 +36,15 @@ const tlsDetail = (code: string): string => code === 'ERR_TLS_CERT_ALTNAME_INVAL
 /**
  * What a failed upstream exchange is called in our own name.
  * @param thrown what undici or the system reported; kept as the cause, for the log only
+ * @param taken whether the upstream has the whole request: after a time-out it may still work on it, and each repetition
+ * is paid for. One that never got there, or not whole, can be repeated.
  */
-export function explain (thrown: Error): SidecarError {
+export function explain (thrown: Error, taken = false): SidecarError {
   const code = (thrown as NodeJS.ErrnoException).code ?? ''
   const cause = thrown
   for (const [kind, details] of [['upstream_unreachable', unreachable], ['upstream_timeout', timeouts], ['upstream_protocol', protocol]] as const) {
     const detail = details.get(code)
-    if (detail !== undefined) return new SidecarError(kind, { detail, cause })
+    if (detail !== undefined) return new SidecarError(kind, { detail, cause, ...(taken && kind === 'upstream_timeout' ? { final: true } : undefined) })
   }
   if (tlsCode.test(code)) return new SidecarError('upstream_tls', { detail: tlsDetail(code), cause })
   if (thrown.name === 'HTTPParserError' || /^bad (?:response|upgrade)$/.test(thrown.message)) {

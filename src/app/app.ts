@@ -13,6 +13,7 @@ import { Drain } from '../downstream/drain.ts'
 import { createOutbox } from '../downstream/outbox.ts'
 import { createRequestIds } from '../downstream/request-id.ts'
 import { acceptUpgrades } from '../downstream/upgrade.ts'
+import { readOut } from '../downstream/upload.ts'
 import { createForward } from '../forward/forward.ts'
 import { registerHealth } from '../status/health.ts'
 import { createStatus } from '../status/status.ts'
@@ -66,7 +67,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     record.trace?.end(record)
     journal.enter(record)
   }
-  const tunnels = createSwitch(config, drain, over)
+  const tunnels = createSwitch(config, legacy.tunnels, drain, over)
   const { observer } = metrics
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
@@ -118,6 +119,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
       record.ending ??= response.writableFinished ? 'ours' : 'client_gone'
       over(record)
       pipelines.ended(response)
+      readOut(request.raw, times.idleUpload)
     })
     checkRequest(request.raw)
     loop.check(request.raw.headers)

@@ -10,6 +10,7 @@ import { Journal } from '../telemetry/journal.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts'
 import { Refusals } from '../telemetry/refusals.ts'
+import { Places } from '../tunnel/places.ts'
 import type { VerdictCache } from '../verdict/cache/cache.ts'
 
 /** Answers in our own name that /status shows. */
@@ -22,6 +23,8 @@ export interface Legacy {
   readonly loop: Loop
   readonly metrics: Metrics
   readonly pipelines: Pipelines
+  /** Of WebSockets, which outlive their configuration. */
+  readonly tunnels: Places
   readonly refusals: Refusals
   /** Where finished requests are entered. */
   readonly journal: Journal
@@ -53,6 +56,7 @@ export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy
     loop: createLoop(),
     metrics,
     pipelines: trackPipelines(),
+    tunnels: new Places(),
     refusals,
     journal: new Journal(record => {
       logRequest(record)

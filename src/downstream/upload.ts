@@ -6,9 +6,12 @@ export interface UploadLimits {
   replayBytes: number
   /** Bytes read on after nobody wants them any more; then the client's connection ends. */
   readOutBytes: number
-  /** ms of silence after which the client is not waited for any longer. */
+  /** ms after which a client that sends nothing, or an upstream that takes nothing, is not waited for any longer. */
   idle: number
 }
+
+/** Whose turn it is. */
+export type Side = 'client' | 'upstream'
 
 /** For errors of a stream whose `close` says all that matters. */
 export const ignore = (): void => {}
@@ -23,7 +26,7 @@ const GATHERED = 65_536
 export class Upload {
   readonly #request: IncomingMessage
   readonly #limits: UploadLimits
-  readonly #onIdle: () => void
+  readonly #onIdle: (side: Side) => void
   #sink: PassThrough | undefined
   #kept: Buffer[] | undefined = []
   #keptBytes = 0
@@ -34,9 +37,9 @@ export class Upload {
 
   /**
    * Begins to read: what comes before the first try is made is gathered.
-   * @param onIdle told when the client falls silent, unless it is we who do not read
+   * @param onIdle told when nothing goes on. While the upstream takes nothing we do not read, and see no client leave.
    */
-  constructor (request: IncomingMessage, limits: UploadLimits, onIdle: () => void) {
+  constructor (request: IncomingMessage, limits: UploadLimits, onIdle: (side: Side) => void) {
     this.#request = request
     this.#limits = limits
     this.#onIdle = onIdle
@@ -70,7 +73,7 @@ export class Upload {
   }
 
   #stream (begin: readonly Buffer[]): Readable {
-    this.#silence ??= setTimeout(() => { if (!this.#ended && !this.#request.isPaused()) this.#onIdle() }, this.#limits.idle).unref()
+    this.#silence ??= setTimeout(() => { if (!this.#ended) this.#onIdle(this.#request.isPaused() ? 'upstream' : 'client') }, this.#limits.idle).unref()
     const sink = new PassThrough({ highWaterMark: 65_536 })
     sink.on('error', ignore)
     sink.on('drain', () => {
@@ -104,4 +107,23 @@ export class Upload {
     if (this.#keptBytes > this.#limits.replayBytes) this.#kept = undefined
     this.#kept?.push(chunk)
   }
+}
+
+/** Bytes of a body that nobody wants that must come in each span of time: less is a trickle, which could last for ever. */
+const TRICKLE = 65_536
+
+/**
+ * A request has its answer, and what is still to come of its body is read only so that its connection stays usable. It is
+ * not waited for without end.
+ * @param span ms
+ */
+export function readOut (request: IncomingMessage & { upgrade?: boolean }, span: number): void {
+  const { socket } = request
+  if (request.complete || request.upgrade === true) return
+  let before = socket.bytesRead
+  const timer = setInterval(() => {
+    if (socket.bytesRead - before < TRICKLE) socket.destroy()
+    before = socket.bytesRead
+  }, span).unref()
+  request.once('close', () => { clearInterval(timer) })
 }

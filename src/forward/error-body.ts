@@ -3,14 +3,14 @@ import { answerTo, writeAnswer } from '../answers/answer.ts'
 import { SidecarError } from '../answers/errors.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import { pairsOf, valuesOf } from '../wire/headers.ts'
-import type { ResponseBody } from './response-body.ts'
+import type { Head, ResponseBody } from './response-body.ts'
 
-export interface ErrorBodyOptions {
+/** Whether an answer is an error with a body that is not too large to be held back. */
+export const holdable = (method: string | undefined, { status, headers }: Head, limit: number): boolean =>
+  status >= 400 && method !== 'HEAD' && Number(valuesOf(headers, 'content-length')[0] ?? 0) <= limit
+
+export interface ErrorBodyOptions extends Head {
   response: ServerResponse
-  status: number
-  message: string
-  /** End-to-end headers of the upstream's answer. */
-  headers: readonly string[]
   requestId: string
   /** Bytes held back at most. */
   limit: number

@@ -6,6 +6,7 @@ import { SidecarError } from '../answers/errors.ts'
 import { explain } from '../answers/failure.ts'
 import type { Config } from '../config/config.ts'
 import type { Running } from '../downstream/drain.ts'
+import { Intake } from '../downstream/intake.ts'
 import { ignore, type Upload } from '../downstream/upload.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import type { RequestRecord } from '../telemetry/record.ts'
@@ -14,10 +15,11 @@ import type { Connection, LaneDispatch } from '../upstream/connection.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Decision } from '../verdict/guard.ts'
 import { decodeRaw, endToEnd, valuesOf } from '../wire/headers.ts'
-import { ErrorBody } from './error-body.ts'
+import { ErrorBody, holdable } from './error-body.ts'
 import { Interim } from './interim.ts'
 import { relay } from './relay.ts'
-import type { ResponseBody } from './response-body.ts'
+import { Progress } from './replay.ts'
+import type { Head, ResponseBody } from './response-body.ts'
 
 export interface ExchangeOptions {
   config: Config
@@ -29,12 +31,14 @@ export interface ExchangeOptions {
   /** Takes the upstream's socket over once it has answered an upgrade with 101. */
   onUpgrade: ((headers: readonly string[], socket: UpgradedSocket) => void) | undefined
   /** What goes upstream; its body is that of the upload. */
-  head: LaneDispatch
-  /** Called once, when nothing of the exchange is left. */
-  onEnd: () => void
+  head: LaneDispatch & { headers: readonly string[] }
+  /** Makes references to the upstream in an answer's raw header list lead here. */
+  relocate: (headers: string[]) => void
+  /** Called once, when nothing of the exchange is left, or only its sockets. */
+  onEnd: (upgraded: boolean) => void
 }
 
-const unconnected: Connection = { served: 0, broken: false }
+const unconnected: Connection = { served: 0, broken: false, cancel: ignore }
 const printable = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
@@ -51,18 +55,23 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   #resume = ignore
   #body: ResponseBody | undefined
   #stop: SidecarError | undefined
-  #answered = false
-  #replayed = false
+  readonly #progress: Progress
+  readonly #intake: Intake
   readonly #interim: Interim
   #done = false
 
   constructor (options: ExchangeOptions) {
     this.#options = options
-    const { response } = options
+    const { response, head: { method, headers }, config: { times } } = options
+    this.#progress = new Progress(method, headers)
+    this.#intake = new Intake(response, times.idleDownload)
     this.#interim = new Interim(response)
     response.on('close', () => { if (!response.writableFinished) this.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) })
     response.on('error', ignore)
   }
+
+  /** Whether anybody waits for the answer. */
+  get wanted (): boolean { return !this.#done }
 
   /** Sends the request; called again for the one replay. */
   send (): void {
@@ -76,24 +85,25 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   stop (reason = new SidecarError('draining')): void {
     if (this.#done) return
     this.#stop ??= reason
-    // Before it is on a connection, the upstream is still being connected, which nothing waits for any longer.
-    if (this.#abort === undefined) this.#fail(reason)
-    else this.#abort(reason)
+    if (this.#abort !== undefined) return this.#abort(reason)
+    this.#fail(reason) // it is on no connection yet
+    this.connection.cancel()
   }
 
   onConnect (abort: (reason: Error) => void): void {
+    if (this.#stop !== undefined) throw this.#stop // an abort would end the connection too, which others can use
     this.#abort = abort
-    if (this.#stop !== undefined) abort(this.#stop)
+    this.#progress.begin()
   }
+
+  /** undici: all of the request is sent. */
+  onRequestSent (): void { this.#progress.sent = true }
 
   /** undici: the first byte of an answer came. */
-  onResponseStarted (): void {
-    this.#answered = true
-    this.#options.lane.answered()
-  }
+  onResponseStarted (): void { this.#progress.answered() }
 
   onHeaders (status: number, raw: readonly Buffer[], resume: () => void, reason: string): boolean {
-    const { response, record, upload, decision } = this.#options
+    const { record, upload, relocate } = this.#options
     if (status < 200) {
       const flood = this.#interim.pass(status, decodeRaw(raw))
       if (flood !== undefined) this.#abort?.(flood)
@@ -103,11 +113,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
     const headers = endToEnd(decodeRaw(raw))
-    const message = printable.test(reason) ? reason : ''
-    this.#body = this.#bodyFor(status, message, headers)
-    if (this.#body !== undefined) return true
-    decision.learn(status, headers)
-    this.#body = relay(response, { status, message, headers }, this.#options.head.path)
+    relocate(headers)
+    this.#body = this.#bodyFor({ status, message: printable.test(reason) ? reason : '', headers })
     return true
   }
 
@@ -121,13 +128,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     }
     decision.learn(status, headers)
     this.#done = true
-    onEnd()
+    onEnd(true)
     onUpgrade?.(headers, socket as UpgradedSocket)
   }
 
   onData (chunk: Buffer): boolean {
     if (this.#body?.data(chunk) !== false) return true
-    this.#options.response.once('drain', this.#resume)
+    this.#intake.wait(this.#resume)
     return false
   }
 
@@ -140,14 +147,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   onError (thrown: Error): void { this.#fail(thrown) }
 
   #fail (thrown: Error): void {
-    const { response, record, decision } = this.#options
+    const { response, record, decision, upload } = this.#options
     if (this.#done) return
-    if (this.#stop === undefined && this.#mayReplay()) {
-      this.#replayed = true
+    const error = thrown instanceof SidecarError ? thrown : explain(thrown, this.#progress.sent)
+    // Only a whole body on a kept socket: a fresh one is not stale.
+    if (this.#stop === undefined && this.connection.served > 0 && upload?.replayable !== false && this.#progress.replay(error)) {
       this.#abort = undefined // that of the first try ends nothing any more
       return this.send()
     }
-    const error = thrown instanceof SidecarError ? thrown : explain(thrown)
     if (response.destroyed) {
       decision.learn(error.status, []) // nobody waits for what this request might have taught
       return this.#finish('client_gone')
@@ -166,19 +173,16 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#finish('ours')
   }
 
-  /** RFC 9110 section 9.2.2: only where the upstream can not have begun to answer, so only on a stale, reused socket. */
-  #mayReplay (): boolean {
-    const { upload } = this.#options
-    return !this.#replayed && !this.#answered && this.connection.served > 0 && upload?.replayable !== false
-  }
-
   /** Holds back error answers, except those whose declared length is too large to hold. */
-  #bodyFor (status: number, message: string, headers: string[]): ErrorBody | undefined {
-    if (status < 400) return undefined
+  #bodyFor (head: Head): ResponseBody {
     const { response, record, decision, config: { limits, times } } = this.#options
-    if (response.req.method === 'HEAD' || Number(valuesOf(headers, 'content-length')[0] ?? 0) > limits.errorBodyBytes) return undefined
+    const { status, headers } = head
+    if (!holdable(response.req.method, head, limits.errorBodyBytes)) {
+      decision.learn(status, headers)
+      return relay(response, head, this.#options.head.path)
+    }
     return new ErrorBody({
-      response, status, message, headers, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody,
+      ...head, response, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody,
       learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : [],
       abort: error => { this.#abort?.(error) }
     })
@@ -188,7 +192,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#done = true
     const { record, upload, onEnd } = this.#options
     record.ending ??= ending
+    this.#intake.end()
     upload?.release()
-    onEnd()
+    onEnd(false)
   }
 }

@@ -5,8 +5,9 @@ import type { Config } from '../config/config.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Loop } from '../downstream/loop.ts'
 import type { Upgrade } from '../downstream/upgrade.ts'
-import { Upload } from '../downstream/upload.ts'
+import { ignore, Upload, type Side } from '../downstream/upload.ts'
 import type { Switch } from '../tunnel/switching-protocols.ts'
+import type { Lane } from '../upstream/lane.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Decision } from '../verdict/guard.ts'
 import { endToEnd } from '../wire/headers.ts'
@@ -18,6 +19,21 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 /** The longer limit is for answers that come in one piece, after all the reasoning is done. */
 const headersTimeout = ({ headers }: IncomingMessage, { times }: Config): number =>
   headers.accept?.includes('text/event-stream') === true ? times.streamHeaders : times.headers
+
+/** Takes a place in the lane; what was taken before is given back where there is none. */
+function enter (lane: Lane, undo: () => void): () => void {
+  try {
+    return lane.enter()
+  } catch (error) {
+    undo()
+    throw error
+  }
+}
+
+/** An upload goes on no more: the client sends nothing, or the upstream takes nothing. */
+const stuck = (side: Side): SidecarError => side === 'client'
+  ? new SidecarError('request_timeout', { detail: 'its body fell silent' })
+  : new SidecarError('upstream_timeout', { detail: 'it takes nothing of the request’s body' })
 
 export interface ForwardOptions {
   config: Config
@@ -41,21 +57,19 @@ export interface Judged {
 export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
   const uploadLimits = { ...config.limits, idle: config.times.idleUpload }
   return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade }: Judged): void {
-    if (upgrade !== undefined) tunnels.admit()
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
     const via = loop.via(upstream.origin)
     const kept = endToEnd(raw.rawHeaders)
     const headers = record.trace?.outgoing(kept) ?? kept
     if (via !== undefined) headers.push('Via', via)
-    const leave = lane.enter()
+    const close = upgrade === undefined ? ignore : tunnels.admit()
+    const leave = enter(lane, close)
     reply.hijack()
-    // Only now: a client with a refused token never sends its body (RFC 9110 section 10.1.1).
-    if (raw.headers.expect !== undefined) reply.raw.writeContinue()
-    const upload = hasBody(raw)
-      ? new Upload(raw, uploadLimits, () => { exchange.stop(new SidecarError('request_timeout', { detail: 'its body fell silent' })) })
-      : undefined
-    const exchange = new Exchange({
+    // Only now: a client with a refused token never sends its body. HTTP/1.0 knows no such answer (RFC 9110 section 10.1.1).
+    if (raw.headers.expect !== undefined && raw.httpVersion !== '1.0') reply.raw.writeContinue()
+    const upload = hasBody(raw) ? new Upload(raw, uploadLimits, side => { exchange.stop(stuck(side)) }) : undefined
+    const exchange: Exchange = new Exchange({
       config, lane, decision, record, upload,
       response: reply.raw,
       head: {
@@ -67,15 +81,21 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
         upgrade: upgrade === undefined ? null : 'websocket',
         body: null,
         blocking: false, // nothing is pipelined that could wait for this one
-        onConnection: connection => { exchange.connection = connection }
+        onConnection: connection => { exchange.connection = connection },
+        wanted: () => exchange.wanted
       },
+      relocate: upstream.relocate,
       onUpgrade: upgrade === undefined
         ? undefined
         : (headers, socket) => {
             upgrade.socket.off('end', left)
-            tunnels.join({ upgrade, record, headers, upstream: socket, explains: upstream.route.dialect === 'openai' })
+            tunnels.join({ upgrade, record, headers, upstream: socket, origin: upstream.origin, explains: upstream.route.dialect === 'openai', leave: close })
           },
-      onEnd: () => { leave(); done() }
+      onEnd: upgraded => {
+        leave()
+        if (!upgraded) close()
+        done()
+      }
     })
     const done = drain.track(exchange)
     const left = (): void => { exchange.stop(new SidecarError('upstream_reset', { detail: 'because the client left' })) }

@@ -19,9 +19,17 @@ export class Interim {
    */
   pass (status: number, headers: readonly string[]): SidecarError | undefined {
     if (++this.#count > MOST) return new SidecarError('upstream_protocol', { detail: 'its interim answers do not end' })
-    const link = valuesOf(headers, 'link')
-    if (status === 103 && link.length > 0) this.#response.writeEarlyHints({ link })
+    if (this.#response.req.httpVersion === '1.0') return undefined // which knows none (RFC 9110 section 15.2)
+    if (status === 103) this.#hint(valuesOf(headers, 'link'))
     else if (status === 102) this.#response.writeProcessing()
     return undefined
+  }
+
+  /** Node takes only some of what a Link field may hold (RFC 8288), and throws at the rest; hints can be left out. */
+  #hint (link: string[]): void {
+    if (link.length === 0) return
+    try {
+      this.#response.writeEarlyHints({ link })
+    } catch { /* the answer itself is still to come */ }
   }
 }

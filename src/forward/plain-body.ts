@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { cut } from '../downstream/cut.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import { pairsOf, valuesOf } from '../wire/headers.ts'
 import type { Head, HeldBody, ResponseBody } from './response-body.ts'
@@ -45,7 +46,7 @@ export class PlainBody implements HeldBody {
 
   fail (): Ending {
     this.#begin()
-    this.#response.destroy() // without its last chunk or its whole length it can not be taken for complete
+    cut(this.#response)
     return 'cut'
   }
 

@@ -44,7 +44,7 @@ const shown = (prefix: string): string => `${prefix}/`
 const places = ({ inFlight, limit }: Lane) => ({ inFlight, limit })
 
 /** A route, and what stands before its upstream now. */
-function routeStatus ({ route, clock: { offset }, circuit: { trouble }, lanes: { verified, unverified }, probe }: Upstream, mode: Route['probe'], requests: ReadonlyMap<string, number>) {
+function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, unverified }, probe }: Upstream, mode: Route['probe'], requests: ReadonlyMap<string, number>) {
   return {
     path: shown(route.prefix),
     upstream: route.upstream,

@@ -1,9 +1,11 @@
-import { SidecarError } from '../answers/errors.ts'
 import type { Config } from '../config/config.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Upgrade } from '../downstream/upgrade.ts'
 import type { RequestRecord } from '../telemetry/record.ts'
 import { endToEnd, pairsOf } from '../wire/headers.ts'
+import { deliveryOf } from './delivery.ts'
+import type { Places } from './places.ts'
+import type { Pongs } from './sign-of-life.ts'
 import { Tunnel, type UpgradedSocket } from './tunnel.ts'
 
 /** A handshake that the upstream has accepted. */
@@ -13,8 +15,12 @@ export interface Accepted {
   /** The upstream's answer: raw headers, and its socket. */
   headers: readonly string[]
   upstream: UpgradedSocket
+  /** Where that is. */
+  origin: string
   /** Whether the route speaks the Responses dialect. */
   explains: boolean
+  /** Gives back the place that the handshake took. */
+  leave: () => void
 }
 
 /** The upstream's own 101: only what RFC 9110 section 7.8 needs of the connection fields, and its end-to-end ones as they are. */
@@ -25,31 +31,45 @@ const switching = (headers: readonly string[]): string => {
 
 /**
  * Takes connections over from HTTP once the upstream has said 101, and counts them.
+ * @param places those of all configurations of the process: one that is reloaded keeps its WebSockets
  * @param over told of a request when its tunnel is over; until then its record is all that is left of it
  */
-export function createSwitch ({ limits, times }: Config, drain: Drain, over: (record: RequestRecord) => void) {
+export function createSwitch ({ limits, times, proxied }: Config, places: Places, drain: Drain, over: (record: RequestRecord) => void) {
   let open = 0
+  const pongs = new Map<string, Pongs>()
+  const pongsOf = (origin: string): Pongs => {
+    const known = pongs.get(origin) ?? { seen: false }
+    pongs.set(origin, known)
+    return known
+  }
   return {
     /** Tunnels open now. */
     get open (): number { return open },
 
-    /** @throws SidecarError `lane_full` where no further tunnel may be opened */
-    admit (): void {
-      if (open >= limits.tunnels) throw new SidecarError('lane_full', { detail: String(limits.tunnels), retryAfter: 1 })
-    },
+    /**
+     * Takes a place, before anything is sent upstream: else as many handshakes as come at once would be let through.
+     * @returns gives it back; may be called once
+     * @throws SidecarError `lane_full` where no further tunnel may be opened
+     */
+    admit: (): (() => void) => places.take(limits.tunnels),
 
     /** Answers the client with the 101 and joins both sockets. */
-    join ({ upgrade, record, headers, upstream, explains }: Accepted): void {
+    join ({ upgrade, record, headers, upstream, origin, explains, leave }: Accepted): void {
       open++
       const { socket: client, head } = upgrade
       upgrade.release()
       record.status = 101
       client.write(switching(headers), 'latin1')
-      upstream.write(head) // what the client sent before it had our answer
+      if (head.length > 0) client.unshift(head) // what the client sent before it had our answer
       const tunnel = new Tunnel({
-        client, upstream, explains, idle: times.idleStream,
+        client, upstream, explains, idle: times.idleStream, idleDownload: times.idleDownload, ping: times.ping, pongs: pongsOf(origin),
+        delivery: async () => {
+          const known = await deliveryOf(upstream)
+          return proxied && known === 'acknowledged' ? 'unknown' : known // what a proxy has is not there yet
+        },
         onEnd: ending => {
           open--
+          leave()
           done()
           record.ending = ending
           over(record)

@@ -1,8 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import { SidecarError } from '../answers/errors.ts'
+import { Intake } from '../downstream/intake.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import { closeFrame, FrameTracker, textFrame } from '../wire/frames.ts'
+import type { Delivery } from './delivery.ts'
+import { SignOfLife, type Pongs } from './sign-of-life.ts'
 
 /** RFC 6455 section 7.4.1 and the IANA registry. */
 const INTERNAL_ERROR = 1011
@@ -15,15 +18,25 @@ const LINGER = 2_000
 const QUIET = 2_000
 
 /** What undici hands over after a 101: a TCP or TLS socket. */
-export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'destroySoon'>
+export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'destroySoon' | 'localPort' | 'remotePort'>
 
 export interface TunnelOptions {
   client: Socket
   upstream: UpgradedSocket
-  /** Whether the client understands error messages in the Responses dialect. */
+  /**
+   * Whether the client understands error messages in the Responses dialect. It gets none before a message of the upstream:
+   * pi-ai falls back to HTTP only while nothing has come.
+   */
   explains: boolean
   /** ms of silence both ways until the tunnel ends. */
   idle: number
+  /** ms that a client may take nothing of what there is for it. */
+  idleDownload: number
+  /** ms of silence after a client's message until the upstream is asked for a sign of life. */
+  ping: number
+  pongs: Pongs
+  /** What the system knows of the bytes sent to the upstream. */
+  delivery: () => Promise<Delivery>
   /** Called once, when both sockets are closed. */
   onEnd: (ending: Ending) => void
 }
@@ -36,30 +49,37 @@ const ignore = (): void => {}
  */
 export class Tunnel {
   readonly #options: TunnelOptions
+  /** Those of the upstream. */
   readonly #frames = new FrameTracker()
+  readonly #intake: Intake
   #ending: Ending | undefined
   #lastByteAt = performance.now()
   #timer: NodeJS.Timeout | undefined
 
   constructor (options: TunnelOptions) {
     this.#options = options
-    const { client, upstream, idle } = options
+    const { client, upstream, idle, idleDownload, ping, pongs, delivery } = options
+    this.#intake = new Intake(client, idleDownload)
     client.setNoDelay(true).setTimeout(0)
     upstream.setNoDelay(true)
     this.#afterSilence(idle, () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'the WebSocket fell silent' })) })
 
-    upstream.on('data', (chunk: Buffer) => {
-      this.#frames.push(chunk)
-      this.#pass(chunk, upstream, client)
+    const life = new SignOfLife({
+      upstream, pongs, delivery, patience: ping, fromClient: new FrameTracker(), fromUpstream: this.#frames,
+      onDead: () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'no sign of life on the WebSocket, not even to a ping' })) }
     })
+
+    upstream.on('data', (chunk: Buffer) => { this.#pass(life.received(chunk), upstream, client) })
     upstream.on('drain', () => { client.resume() })
     upstream.on('error', ignore) // its `close` says all that matters
     const lost = (): void => { this.#lose(new SidecarError('upstream_reset', { detail: 'without a Close frame' })) }
     upstream.on('end', lost)
     upstream.on('close', lost)
 
-    client.on('data', (chunk: Buffer) => { this.#pass(chunk, client, upstream) })
-    client.on('drain', () => { upstream.resume() })
+    client.on('data', (chunk: Buffer) => {
+      life.sent(chunk)
+      this.#pass(chunk, client, upstream)
+    })
     client.on('end', () => {
       this.#ending ??= this.#frames.closed ? 'whole' : 'client_gone'
       upstream.end()
@@ -67,6 +87,7 @@ export class Tunnel {
     })
     client.on('close', () => {
       clearTimeout(this.#timer)
+      this.#intake.end()
       upstream.destroy()
       options.onEnd(this.#ending ?? 'client_gone')
     })
@@ -93,7 +114,9 @@ export class Tunnel {
   #pass (chunk: Buffer, from: Duplex, to: Duplex): void {
     this.#lastByteAt = performance.now()
     if (!to.writable) return // it is on its way out, and only the end of the other one is still waited for
-    if (!to.write(chunk) && to.writableLength > 0) from.pause() // unless the system took all of it at once
+    if (to.write(chunk) || to.writableLength === 0) return // the system may have taken all of it at once
+    from.pause()
+    if (to === this.#options.client) this.#intake.wait(() => { from.resume() })
   }
 
   /** Calls `then` after so many ms without a byte, instead of what was to be called before. */
@@ -112,7 +135,7 @@ export class Tunnel {
       client.end()
     } else if (this.#frames.onBoundary) {
       this.#ending = 'explained'
-      if (explains && this.#frames.betweenMessages) client.write(textFrame(JSON.stringify({ type: 'error', status, error: { type, code, message, param: null } })))
+      if (explains && this.#frames.afterMessage) client.write(textFrame(JSON.stringify({ type: 'error', status, error: { type, code, message, param: null } })))
       client.end(closeFrame(INTERNAL_ERROR, `${code}: ${message}`))
     } else {
       this.#ending = 'cut'

@@ -21,20 +21,31 @@ export class Circuit {
   readonly #clock: Clock
   /** ms that a trial may take before another request may try. */
   readonly #patience: number
+  /** Circuits of other lanes to the same upstream: what one learns of its return, they may try for themselves. */
+  readonly #siblings: readonly Circuit[]
   #failures = 0
+  /**
+   * Counts the times it opened or closed and the trials that failed: a connect that began before the last of them says
+   * nothing new. Else all that were under way when an outage began would each double the wait.
+   */
+  #round = 0
   /** The last failure. */
   #code: Code = 'upstream_unreachable'
   #detail = ''
   #openFor = FIRST
   #retryAt = 0
 
-  constructor (clock: Clock, patience: number) {
+  constructor (clock: Clock, patience: number, siblings: readonly Circuit[] = []) {
     this.#clock = clock
     this.#patience = patience
+    this.#siblings = siblings
   }
 
   /** Whether requests fail at once. */
   get open (): boolean { return this.#failures >= FAILURES }
+
+  /** Whether a request would pass now, or try. */
+  get passes (): boolean { return !this.open || this.#clock.monotonic() >= this.#retryAt }
 
   /** Why they fail, while they do. */
   get trouble (): Trouble | undefined {
@@ -53,16 +64,31 @@ export class Circuit {
     this.#retryAt = now + this.#patience
   }
 
+  /** A connect begins. What it returns goes with its end. */
+  begin (): number { return this.#round }
+
   /** A connect has failed. */
-  failed (error: Error): void {
+  failed (error: Error, round: number): void {
+    if (round !== this.#round) return
     const { code, detail } = explain(error)
     this.#code = code
     this.#detail = detail
-    if (++this.#failures < FAILURES) return
-    this.#openFor = this.#failures === FAILURES ? FIRST : Math.min(this.#openFor * 2, LONGEST)
+    const trial = this.open
+    if (!trial && ++this.#failures < FAILURES) return
+    this.#openFor = trial ? Math.min(this.#openFor * 2, LONGEST) : FIRST
     this.#retryAt = this.#clock.monotonic() + this.#openFor
+    this.#round++
   }
 
-  /** A connect has succeeded, or an answer came. */
-  succeeded (): void { this.#failures = 0 }
+  /** A connect was given up, since nobody waits for it any longer: if it was the trial, the next request is. */
+  abandoned (round: number): void {
+    if (round === this.#round) this.#retryAt = 0
+  }
+
+  /** A connect has succeeded. An answer on a socket that was kept says nothing about others. */
+  succeeded (): void {
+    if (this.open) this.#round++
+    this.#failures = 0
+    for (const sibling of this.#siblings) sibling.#retryAt = 0
+  }
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { Client, type buildConnector, type Dispatcher } from 'undici'
 import type { Circuit } from './circuit.ts'
 
@@ -8,15 +8,19 @@ export interface Connection {
   served: number
   /** Whether its present socket failed, in contrast to being closed in order. */
   readonly broken: boolean
+  /** Gives up connecting, since the request that it is for is over. */
+  cancel: () => void
 }
 
 /** undici's options, and where the lane tells which connection it chose. */
 export interface LaneDispatch extends Dispatcher.DispatchOptions {
   onConnection: (connection: Connection) => void
+  /** Whether anybody still waits for the answer. */
+  wanted: () => boolean
 }
 
-/** What undici's pool hands to the connections it makes. */
-export type TrackedOptions = Client.Options & { connect: buildConnector.connector, circuit: Circuit }
+/** undici's options for a client, and what is told of its connects. Its type leaves out that a connector returns the socket. */
+export type TrackedOptions = Omit<Client.Options, 'connect'> & { connect: (...given: Parameters<buildConnector.connector>) => unknown, circuit: Circuit }
 
 /** What the failure of a connect is called, so that it can be told from that of a connection that was there. */
 export function ofConnect (error: NodeJS.ErrnoException, origin: URL): Error {
@@ -26,23 +30,38 @@ export function ofConnect (error: NodeJS.ErrnoException, origin: URL): Error {
   return called === code ? error : Object.assign(new Error('hung up while the connection was being made', { cause: error }), { code: called })
 }
 
+const unwanted = (): Error => new Error('nobody waits for the connection any longer')
+
 /**
  * One upstream connection that can be asked about its socket. undici does not say which socket a request got, though
- * only a reused one may be tried again; and it takes a reset for the end of an answer that has no length.
+ * only a reused one may be tried again; it takes a reset for the end of an answer that has no length; and it dials anew
+ * for a request that was aborted on a connection, since that one is then the next in its queue.
  */
 export class TrackedClient extends Client implements Connection {
   served = 0
   broken = false
+  /** Whether it can take a request. */
+  idle = true
   #socket: Socket | undefined
+  /** The one that is being connected. */
+  #dial: Socket | undefined
+  /** Of the last request, the only one it has. */
+  #wanted: LaneDispatch['wanted'] = () => true
 
   constructor (origin: URL, { connect, circuit, ...options }: TrackedOptions) {
     super(origin, {
       ...options,
       connect: (target, callback) => {
-        connect(target, (...result) => {
+        if (!this.#wanted()) {
+          process.nextTick(callback, unwanted(), null)
+          return
+        }
+        const round = circuit.begin()
+        const dialled = (...result: Parameters<buildConnector.Callback>): void => {
           const [error, socket] = result
           this.served = 0
           this.broken = false
+          this.#dial = undefined
           this.#socket = socket ?? undefined
           this.#watch(this.#socket)
           if (error === null) {
@@ -50,13 +69,23 @@ export class TrackedClient extends Client implements Connection {
             callback(...result)
           } else {
             const failure = ofConnect(error, origin)
-            circuit.failed(failure)
+            if (this.#wanted()) circuit.failed(failure, round)
+            else circuit.abandoned(round)
             callback(failure, null)
           }
-        })
+        }
+        const dial = connect(target, dialled)
+        if (dial instanceof Socket) this.#dial = dial // that through a proxy is none
       }
     })
+    this.on('drain', () => { this.idle = true })
+    this.on('disconnect', () => { this.#socket = undefined })
   }
+
+  /** Whether it can take a request without connecting first. */
+  get kept (): boolean { return this.idle && this.#socket !== undefined }
+
+  cancel (): void { this.#dial?.destroy(unwanted()) }
 
   /** Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then. */
   #watch (socket: Socket | undefined): void {
@@ -64,7 +93,10 @@ export class TrackedClient extends Client implements Connection {
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    (options as LaneDispatch).onConnection(this)
-    return super.dispatch(options, handler)
+    const { onConnection, wanted } = options as LaneDispatch
+    this.#wanted = wanted
+    onConnection(this)
+    this.idle = super.dispatch(options, handler) || this.stats.size === 0 // it does not take what is not valid
+    return this.idle
   }
 }

@@ -1,8 +1,9 @@
-import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
+import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { SidecarError } from '../answers/errors.ts'
 import type { Config } from '../config/config.ts'
 import type { Circuit } from './circuit.ts'
-import { TrackedClient, type LaneDispatch, type TrackedOptions } from './connection.ts'
+import type { LaneDispatch } from './connection.ts'
+import { Connections, type ConnectionsOptions } from './connections.ts'
 
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
@@ -14,27 +15,31 @@ const PROBES = 5
 export class Lane {
   readonly name: LaneName | 'probe'
   readonly #limit: number
-  readonly #pool: Pool | EnvHttpProxyAgent
-  readonly #circuit: Circuit
+  /** Fails requests at once while nothing can be connected to. */
+  readonly circuit: Circuit
+  readonly #dispatcher: Dispatcher
+  /** Those that the dispatcher chooses from; behind a proxy they come with the first request. */
+  readonly #connections: Connections[] = []
   #inFlight = 0
 
   constructor (name: LaneName | 'probe', origin: string, { lanes, times, ca, proxied, noProxy }: Config, circuit: Circuit) {
     this.name = name
-    this.#circuit = circuit
+    this.circuit = circuit
     this.#limit = name === 'probe' ? PROBES : lanes[name]
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
-    const factory = (at: URL, options: object): TrackedClient => new TrackedClient(at, { ...options as Omit<TrackedOptions, 'circuit'>, circuit })
     const options = {
-      connections: this.#limit,
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
       bodyTimeout: times.idleStream,
       connect: tls
     }
-    this.#pool = proxied
-      ? new EnvHttpProxyAgent({ ...options, factory: (at: URL, o: Pool.Options) => new Pool(at, { ...o, factory }), noProxy, requestTls: tls, proxyTls: tls })
-      : new Pool(origin, { ...options, factory })
+    const factory = (at: string | URL, theirs: object): Connections => {
+      const connections = new Connections(at, { ...theirs as Omit<ConnectionsOptions, 'circuit'>, circuit })
+      this.#connections.push(connections)
+      return connections
+    }
+    this.#dispatcher = proxied ? new EnvHttpProxyAgent({ ...options, factory, noProxy, requestTls: tls, proxyTls: tls }) : factory(origin, options)
   }
 
   /** Requests in flight at most. */
@@ -43,8 +48,11 @@ export class Lane {
   /** Requests in flight. */
   get inFlight (): number { return this.#inFlight }
 
-  /** Whether a request could go now; one that needs not be made at all should not take a circuit's trial. */
-  get free (): boolean { return this.#inFlight < this.#limit && !this.#circuit.open }
+  /** Whether a request could go now. */
+  get free (): boolean { return this.#inFlight < this.#limit && (this.circuit.passes || this.#kept) }
+
+  /** Whether a request could go without connecting first. */
+  get #kept (): boolean { return this.#connections.some(({ kept }) => kept) }
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
@@ -52,25 +60,22 @@ export class Lane {
    */
   enter (): () => void {
     if (this.#inFlight >= this.#limit) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
-    this.#circuit.enter()
+    if (this.circuit.open && !this.#kept) this.circuit.enter()
     this.#inFlight++
     return () => { this.#inFlight-- }
   }
 
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
-    this.#pool.dispatch(options, handler)
+    this.#dispatcher.dispatch(options, handler)
   }
 
-  /** An answer has begun: the upstream is there. */
-  answered (): void { this.#circuit.succeeded() }
-
   /** Makes one request of our own; the caller has entered. */
-  async request (options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
-    const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {} }
-    return await this.#pool.request(tracked)
+  async request (options: Dispatcher.RequestOptions & { signal: AbortSignal }): Promise<Dispatcher.ResponseData> {
+    const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {}, wanted: () => !options.signal.aborted }
+    return await this.#dispatcher.request(tracked)
   }
 
   /** Ends all sockets, those with requests in flight too. */
-  async close (): Promise<void> { await this.#pool.destroy() }
+  async close (): Promise<void> { await this.#dispatcher.destroy() }
 }

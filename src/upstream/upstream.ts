@@ -2,9 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
 import { askDate } from './ask-date.ts'
-import { Circuit } from './circuit.ts'
+import { Circuit, type Trouble } from './circuit.ts'
 import { UpstreamClock } from './clock.ts'
 import { Lane, type LaneName } from './lane.ts'
+import { createRelocation } from './location.ts'
 
 /** A route with its lanes. */
 export interface Upstream {
@@ -12,23 +13,31 @@ export interface Upstream {
   readonly origin: string
   /** Path at the upstream for a request target here; the query stays as it is. */
   readonly pathFor: (target: string) => string
+  /** Makes references to the upstream in an answer's raw header list lead here. */
+  readonly relocate: (headers: string[]) => void
   readonly lanes: Readonly<Record<LaneName, Lane>>
   /** The lane in which it is asked about tokens. */
   readonly probe: Lane
   /** The time there, by which it judges tokens. */
   readonly clock: UpstreamClock
-  /** Shared by all lanes. */
-  readonly circuit: Circuit
+  /** Why requests of a lane fail at once, while they do: of the verified lane first. */
+  readonly trouble: Trouble | undefined
   readonly close: () => Promise<void>
 }
 
 /** Opens a route's upstream; `close()` ends its sockets. */
 export function createUpstream (route: Route, config: Config, clock: Clock): Upstream {
-  const { origin, pathname } = new URL(route.upstream)
+  const url = new URL(route.upstream)
+  const { origin, pathname } = url
   const base = pathname.replace(/\/$/, '')
-  const circuit = new Circuit(clock, config.times.connect)
-  const lanes = { verified: new Lane('verified', origin, config, circuit), unverified: new Lane('unverified', origin, config, circuit) }
-  const probe = new Lane('probe', origin, config, circuit)
+  const circuits: Circuit[] = []
+  const open = (name: LaneName | 'probe'): Lane => {
+    const circuit = new Circuit(clock, config.times.connect, circuits)
+    circuits.push(circuit)
+    return new Lane(name, origin, config, circuit)
+  }
+  const lanes = { verified: open('verified'), unverified: open('unverified') }
+  const probe = open('probe')
   return {
     route,
     origin,
@@ -36,10 +45,11 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
       const path = base + target.slice(route.prefix.length)
       return path.startsWith('/') ? path : `/${path}`
     },
+    relocate: createRelocation(route.prefix, url),
     lanes,
     probe,
     clock: new UpstreamClock(clock, () => askDate(probe, { origin, path: pathname, deadline: config.times.probe })),
-    circuit,
+    get trouble () { return lanes.verified.circuit.trouble ?? lanes.unverified.circuit.trouble },
     close: async () => { await Promise.all([lanes.verified, lanes.unverified, probe].map(lane => lane.close())) }
   }
 }

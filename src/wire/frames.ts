@@ -2,13 +2,15 @@
 
 const TEXT = 0x1
 const CLOSE = 0x8
+const PING = 0x9
+const PONG = 0xa
 /** Opcodes from here on are control frames, which may stand within a fragmented message. */
 const CONTROL = 0x8
 
-/** Longest frame head a server sends, bytes: two, and eight for the length. */
+/** Longest frame head without its mask, bytes: two, and eight for the length. */
 const HEAD = 10
 
-/** Follows the frames of one direction, server to client, without looking at what they carry or keeping any of it. */
+/** Follows the frames of one direction without looking at what they carry or keeping any of it. */
 export class FrameTracker {
   /** Bytes of the present frame's payload that are still to come. */
   #payload = 0
@@ -22,25 +24,38 @@ export class FrameTracker {
   #fragmented = false
   #closing = false
   #closed = false
+  /** Data frames that have begun. */
+  data = 0
+  /** Pings and pongs that have begun. */
+  pings = 0
+  pongs = 0
 
   /** Whether a frame of ours can follow. */
   get onBoundary (): boolean { return this.#payload === 0 && this.#headBytes === 0 }
   /** Whether a data frame of ours can follow too: no fragmented message is open. */
   get betweenMessages (): boolean { return this.onBoundary && !this.#fragmented }
+  /** Whether a whole message has passed, and none is open. */
+  get afterMessage (): boolean { return this.data > 0 && this.betweenMessages }
   /** Whether the server's Close frame has passed whole: nothing may follow it. */
   get closed (): boolean { return this.#closed }
 
   /** Takes note of bytes that are passed on. */
   push (bytes: Buffer): void {
-    let at = 0
-    while (at < bytes.length) {
+    for (let at = 0; at < bytes.length;) at = this.step(bytes, at)
+  }
+
+  /** Takes note of the bytes from `at` to the end of their frame, as far as they are there. Gives where they end. */
+  step (bytes: Buffer, at: number): number {
+    let end = at
+    do {
       if (this.#payload > 0) {
-        const taken = Math.min(this.#payload, bytes.length - at)
+        const taken = Math.min(this.#payload, bytes.length - end)
         this.#payload -= taken
-        at += taken
-      } else this.#readHead(bytes[at++] as number)
-      if (this.#closing && this.onBoundary) this.#closed = true
-    }
+        end += taken
+      } else this.#readHead(bytes[end++] as number)
+    } while (end < bytes.length && !this.onBoundary)
+    if (this.#closing && this.onBoundary) this.#closed = true
+    return end
   }
 
   /** Goes on to the payload once the head is whole. */
@@ -50,7 +65,7 @@ export class FrameTracker {
     else if (this.#headBytes > 2) this.#length = this.#length * 256 + byte
     else {
       const short = byte & 0x7f
-      this.#mask = (byte & 0x80) === 0 ? 0 : 4 // no server may mask; if one does, its key counts as payload
+      this.#mask = (byte & 0x80) === 0 ? 0 : 4 // clients do, servers may not; the key counts as payload
       this.#headSize = short < 126 ? 2 : short === 126 ? 4 : HEAD
       this.#length = short < 126 ? short : 0
     }
@@ -60,7 +75,11 @@ export class FrameTracker {
     this.#headSize = 2
     const opcode = this.#first & 0x0f
     if (opcode === CLOSE) this.#closing = true
-    if (opcode < CONTROL) this.#fragmented = (this.#first & 0x80) === 0
+    else if (opcode === PING) this.pings++
+    else if (opcode === PONG) this.pongs++
+    if (opcode >= CONTROL) return
+    this.#fragmented = (this.#first & 0x80) === 0
+    this.data++
   }
 }
 
@@ -91,4 +110,17 @@ export function textFrame (text: string): Buffer {
   const payload = Buffer.from(text)
   const head = payload.length < 126 ? Buffer.from([0x80 | TEXT, payload.length]) : Buffer.from([0x80 | TEXT, 126, payload.length >> 8, payload.length & 0xff])
   return Buffer.concat([head, payload])
+}
+
+/**
+ * A ping as clients send it, masked (RFC 6455 section 5.3), and the pong that answers it (section 5.5.3).
+ * @param payload at most 125 bytes
+ * @param mask 4 bytes
+ */
+export function pingFrames (payload: Buffer, mask: Buffer): { ping: Buffer, pong: Buffer } {
+  const masked = payload.map((byte, i) => byte ^ (mask[i % mask.length] as number))
+  return {
+    ping: Buffer.concat([Buffer.from([0x80 | PING, 0x80 | payload.length]), mask, masked]),
+    pong: Buffer.concat([Buffer.from([0x80 | PONG, payload.length]), payload])
+  }
 }

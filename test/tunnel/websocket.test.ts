@@ -250,7 +250,7 @@ t.test('a lost upstream is explained between frames, and cut within one', async 
     const upstream = await startSocketUpstream(t, () => {})
     const { url } = await startSidecar(t, { upstream: upstream.url, times: { idleStream: 60 } })
     const { messages, code, reason } = await session(url, {})
-    t.match(messages, [/upstream_timeout/])
+    t.strictSame(messages, [])
     t.match({ code, reason }, { code: 1011, reason: /fell silent/ })
   })
 })

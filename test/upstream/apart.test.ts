@@ -20,15 +20,15 @@ t.test('an upstream that can not be connected to fails fast after five tries, on
   const enter = (): string => {
     try { circuit.enter(); return 'passes' } catch (error) { const { code, retryAfter } = error as { code: string, retryAfter: number }; return `${code} ${retryAfter}` }
   }
-  for (let i = 0; i < 4; i++) circuit.failed(refused)
+  for (let i = 0; i < 4; i++) circuit.failed(refused, circuit.begin())
   t.equal(enter(), 'passes')
   circuit.succeeded()
-  for (let i = 0; i < 5; i++) circuit.failed(refused)
+  for (let i = 0; i < 5; i++) circuit.failed(refused, circuit.begin())
   t.equal(enter(), 'upstream_unreachable 1')
   for (const seconds of [2, 4, 8, 16, 30, 30]) {
     time.now += 30_000
     t.strictSame([enter(), enter()], ['passes', 'upstream_unreachable 10'], 'one tries')
-    circuit.failed(refused)
+    circuit.failed(refused, circuit.begin())
     t.equal(enter(), `upstream_unreachable ${seconds}`)
   }
   time.now += 30_000

@@ -29,10 +29,10 @@ export function createUpstreamMetrics (registry: Registry, upstreams: () => read
   })
   new Gauge({
     name: 'codex_sidecar_circuit_open', registers, labelNames: ['route'],
-    help: '1 while requests fail at once, since the upstream of the route can not be connected to.',
+    help: '1 while requests of a lane fail at once, since the upstream of the route can not be connected to.',
     collect () {
       this.reset()
-      for (const { route, circuit } of upstreams()) this.set({ route: route.prefix }, Number(circuit.open))
+      for (const { route, trouble } of upstreams()) this.set({ route: route.prefix }, Number(trouble !== undefined))
     }
   })
 }
