@@ -26,9 +26,13 @@ const route = {
     prefix: { type: 'string', pattern: '^/(?:[A-Za-z0-9_.~-]+/?)*$', description: 'Path prefix here.' },
     upstream: { type: 'string', format: 'upstream', description: 'URL that takes the place of the prefix.' },
     dialect: { type: 'string', enum: ['openai', 'anthropic'], default: 'openai', description: 'How a broken stream is explained.' },
+    marks: {
+      type: 'array', items: { type: 'string', format: 'mark' }, minItems: 1, uniqueItems: true,
+      description: 'Header fields that a request must have to go here, by name alone or with the beginning of their value ("authorization: Bearer sk-ant-"). Of the routes beneath which a path lies the one with the longest prefix wins, then the one with the most marks.'
+    },
     credential: {
-      type: 'array', items: { type: 'string', enum: ['authorization', 'x-api-key'] }, minItems: 1, uniqueItems: true,
-      default: ['authorization'], description: 'Fields that carry the credential, most preferred first.'
+      type: 'array', items: { type: 'string', format: 'field' }, uniqueItems: true,
+      default: ['authorization'], description: 'Header fields that carry the credential, most preferred first; sec-websocket-protocol for the key that browsers put there. Empty where none is needed.'
     },
     foreignPrefixes: {
       type: 'object', additionalProperties: { type: 'string' },
@@ -97,22 +101,3 @@ export const optionsSchema = group({
 export type Options = Described<typeof optionsSchema>
 /** One route, its prefix without a trailing slash. */
 export type Route = Readonly<Described<typeof route>>
-
-/** The three default routes (design.md section 2), most specific first. */
-export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
-  const beneath = (path: string, upstream: string): string => new URL(path, upstream).pathname
-  return [
-    {
-      prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' }, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
-    },
-    {
-      prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'],
-      foreignPrefixes: {}, probePath: beneath('models', anthropicUpstream)
-    },
-    {
-      prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: { 'sk-ant-': '/v1/messages' }, probePath: beneath('models', openaiUpstream)
-    }
-  ]
-}

@@ -13,6 +13,7 @@ import type { UpgradedSocket } from '../tunnel/tunnel.ts'
 import type { Connection, LaneDispatch } from '../upstream/connection.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Decision } from '../verdict/guard.ts'
+import { onPrivateNetwork } from '../wire/cors.ts'
 import { decodeRaw, endToEnd, valuesOf } from '../wire/headers.ts'
 import { ErrorBody } from './error-body.ts'
 import { Interim } from './interim.ts'
@@ -102,7 +103,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#resume = resume
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
-    const headers = endToEnd(decodeRaw(raw))
+    const headers = onPrivateNetwork(response.req, status, endToEnd(decodeRaw(raw)))
     const message = printable.test(reason) ? reason : ''
     this.#body = this.#bodyFor(status, message, headers)
     if (this.#body !== undefined) return true
@@ -162,7 +163,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
     record.detail = error.detail
-    writeAnswer(response, answerTo(error, record.id))
+    writeAnswer(response, answerTo(error, record.id, response.req.headers.origin))
     this.#finish('ours')
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
+import { judgedFields } from '../config/routes.ts'
 import { Circuit } from './circuit.ts'
 import { Lane, type LaneName } from './lane.ts'
 
@@ -8,6 +9,8 @@ import { Lane, type LaneName } from './lane.ts'
 export interface Upstream {
   readonly route: Route
   readonly origin: string
+  /** Fields by which requests are judged, lower-case. */
+  readonly judged: readonly string[]
   /** Path at the upstream for a request target here; the query stays as it is. */
   readonly pathFor: (target: string) => string
   readonly lanes: Readonly<Record<LaneName, Lane>>
@@ -28,6 +31,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   return {
     route,
     origin,
+    judged: judgedFields(route),
     pathFor: target => {
       const path = base + target.slice(route.prefix.length)
       return path.startsWith('/') ? path : `/${path}`

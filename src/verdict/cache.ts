@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { Route } from '../config/options.ts'
+import { nameOf } from '../config/routes.ts'
 import type { Credential, Key } from '../credential/credential.ts'
 import { SKEW } from './claims.ts'
 import { count, tallyFrom, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
@@ -72,9 +73,10 @@ export class VerdictCache {
   get entries (): Entries { return { active: this.#active, inactive: this.#inactive, suspect: this.#suspicion } }
 
   /** Begins a request whose answer will be learned from. */
-  ticket (credential: Credential, { prefix }: Route): Ticket {
+  ticket (credential: Credential, to: Route): Ticket {
     const exp = credential.claims?.exp
-    return { key: credential.keyOn(prefix), route: prefix, order: ++this.#order, expires: typeof exp === 'number' ? exp * 1000 + SKEW : Infinity }
+    const route = nameOf(to)
+    return { key: credential.keyOn(route), route, order: ++this.#order, expires: typeof exp === 'number' ? exp * 1000 + SKEW : Infinity }
   }
 
   /**
@@ -122,9 +124,9 @@ export class VerdictCache {
   }
 
   /** Takes over the good verdicts of another cache on these routes; every answer from now on is newer than they are. */
-  adopt (before: VerdictCache, prefixes: ReadonlySet<string>): void {
+  adopt (before: VerdictCache, routes: ReadonlySet<string>): void {
     const latest = this.#options.clock.monotonic() + this.#options.active
-    const kept = before.#active.dump().filter(([key]) => prefixes.has(key.slice(key.lastIndexOf(' ') + 1)))
+    const kept = before.#active.dump().filter(([key]) => routes.has(key.slice(key.lastIndexOf(' ') + 1)))
     for (const [key, { value }] of kept) this.#active.set(key, { ...value, until: Math.min(value.until, latest), goodAt: 0 })
   }
 

@@ -68,6 +68,9 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
     return refusal
   }
 
+  /** Who may ask the upstream about a credential. */
+  const askerFor = ({ askable }: Credential): GuardOptions['prober'] => askable ? prober : undefined
+
   const pass = ({ credential, ticket, presentation }: Case, verdict: Verdict | undefined): Decision => ({
     refusal: undefined,
     source: verdict?.source,
@@ -77,7 +80,7 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
       const testimony = testimonyOf('upstream', status, headers, body)
       const { kind } = testimony
       cache.learn(ticket, inContext(testimony, presentation))
-      if (kind === 'ambiguous') prober?.beside(credential, presentation)
+      if (kind === 'ambiguous') askerFor(credential)?.beside(credential, presentation)
       return kind === 'rejected'
     }
   })
@@ -104,7 +107,7 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
       const answer = (remote[i] as Validator).validate(credential, presentation)
       if (answer !== undefined) return answer.then(verdict => verdict === undefined ? ask(about, i + 1) : remember(about, verdict))
     }
-    const flight = prober?.first(credential, presentation)
+    const flight = askerFor(credential)?.first(credential, presentation)
     return flight === undefined ? pass(about, undefined) : flight.then(verdict => decide(about, verdict))
   }
 
@@ -116,13 +119,14 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
     const presented = read(presentation)
     switch (presented.kind) {
       case 'missing':
-        return refuse({ state: 'inactive', reason: 'missing_token', source: 'syntax', detail: 'the request has none' })
+        return refuse({ state: 'inactive', reason: 'missing_token', source: 'syntax', detail: presented.detail })
       case 'malformed':
         return refuse({ state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: presented.detail })
       case 'conflicting':
         return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', credential: undefined, learn: ignore }
       case 'unjudged':
-        return { refusal: undefined, source: undefined, lane: 'unverified', credential: undefined, learn: ignore }
+        // Where nobody needs a credential none can be bad.
+        return { refusal: undefined, source: undefined, lane: presentation.route.credential.length === 0 ? 'verified' : 'unverified', credential: undefined, learn: ignore }
       case 'credential':
     }
     const { credential } = presented
@@ -133,7 +137,7 @@ export function createGuard ({ read, cache, local, remote, prober, observer }: G
     }
     const { verdict, ask: whether } = cache.look(about.ticket)
     if (whether === 'first') return ask(about)
-    if (whether === 'beside') prober?.beside(credential, presentation)
+    if (whether === 'beside') askerFor(credential)?.beside(credential, presentation)
     return decide(about, verdict)
   }
 }

@@ -1,3 +1,5 @@
+import { judgedFields } from '../config/routes.ts'
+import { SUBPROTOCOL } from '../credential/form.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { endToEnd, pairsOf, valuesOf } from '../wire/headers.ts'
@@ -21,8 +23,8 @@ const versionOf = (raw: readonly string[]): string => {
 
 /** The waiting request's credential and client fields, as they came. */
 function headersFor ({ raw, route }: Presentation): string[] {
-  const carriers: readonly string[] = route.credential
-  const kept = pairsOf(endToEnd(raw)).filter(([name]) => {
+  const carriers = judgedFields(route).filter(field => field !== SUBPROTOCOL) // what is in there can be asked about nowhere else
+  const kept = pairsOf(endToEnd(raw, carriers)).filter(([name]) => {
     const field = name.toLowerCase()
     return carriers.includes(field) || clientField.test(field)
   })

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { nameOf } from '../config/routes.ts'
 import type { Credential, Key } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -30,7 +31,7 @@ export class Prober {
 
   constructor (options: ProberOptions) {
     this.#options = options
-    this.#upstreams = new Map(options.upstreams.map(upstream => [upstream.route.prefix, upstream]))
+    this.#upstreams = new Map(options.upstreams.map(upstream => [nameOf(upstream.route), upstream]))
     this.#next = new LRUCache({ max: options.config.limits.verdicts })
   }
 
@@ -55,7 +56,7 @@ export class Prober {
   #flight (credential: Credential, presentation: Presentation): Promise<Verdict | undefined> | undefined {
     const { cache, clock, observer, config } = this.#options
     const { route } = presentation
-    const upstream = this.#upstreams.get(route.prefix)
+    const upstream = this.#upstreams.get(nameOf(route))
     if (upstream === undefined || route.probePath === undefined || (route.probe ?? config.probe) === 'off') return undefined
     const ticket = cache.ticket(credential, route)
     const running = this.#flights.get(ticket.key)
