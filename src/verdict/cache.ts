@@ -75,8 +75,7 @@ export class VerdictCache {
   /** Begins a request whose answer will be learned from. */
   ticket (credential: Credential, to: Route): Ticket {
     const exp = credential.claims?.exp
-    const route = nameOf(to)
-    return { key: credential.keyOn(route), route, order: ++this.#order, expires: typeof exp === 'number' ? exp * 1000 + SKEW : Infinity }
+    return { key: credential.keyOn(nameOf(to)), route: nameOf(to), order: ++this.#order, expires: typeof exp === 'number' ? exp * 1000 + SKEW : Infinity }
   }
 
   /**
