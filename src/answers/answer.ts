@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { readableBy } from '../wire/cors.ts'
 import { pairsOf } from '../wire/headers.ts'
 import { STATUS_CODES } from '../wire/node-http.ts'
 import { SidecarError, type Wording } from './errors.ts'
@@ -47,8 +48,11 @@ function wordingOf (error: SidecarError): Wording {
   }
 }
 
-/** Turns an error into its answer. */
-export function answerTo (error: SidecarError, requestId: string): Answer {
+/**
+ * Turns an error into its answer.
+ * @param origin of the web page that may read it, where one asked
+ */
+export function answerTo (error: SidecarError, requestId: string, origin?: string): Answer {
   const { body: begin, fields } = error.wording ??= wordingOf(error)
   const body = `${begin}${requestId}"}`
   const headers = [
@@ -57,7 +61,8 @@ export function answerTo (error: SidecarError, requestId: string): Answer {
     'Cache-Control', 'no-store',
     'x-request-id', requestId,
     'request-id', requestId, // the same for the Anthropic SDK
-    ...fields
+    ...fields,
+    ...readableBy(origin)
   ]
   return { status: error.status, headers, body }
 }

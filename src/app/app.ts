@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import createFastify, { type FastifyInstance, type RawServerDefault } from 'fastify'
-import { answerTo, asSidecarError, writeAnswer } from '../answers/answer.ts'
+import createFastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RawServerDefault } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
+import { listed, routesBeneath } from '../config/routes.ts'
 import { readPerConnection } from '../credential/per-connection.ts'
 import { createShapeReader } from '../credential/shape.ts'
 import { answerBareErrors } from '../downstream/client-error.ts'
@@ -15,7 +15,7 @@ import { createRequestIds } from '../downstream/request-id.ts'
 import { acceptUpgrades } from '../downstream/upgrade.ts'
 import { readOut } from '../downstream/upload.ts'
 import { createForward } from '../forward/forward.ts'
-import { registerHealth } from '../status/health.ts'
+import { isReachabilityCheck, registerHealth } from '../status/health.ts'
 import { createStatus } from '../status/status.ts'
 import { quiet } from '../telemetry/access-log.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -31,7 +31,8 @@ import { createClaimsValidator } from '../verdict/local/claims.ts'
 import { createSignatureValidator } from '../verdict/local/signature.ts'
 import { Prober } from '../verdict/probe/prober.ts'
 import type { Validator } from '../verdict/verdict.ts'
-import { originForm } from '../wire/target.ts'
+import { isFromForeignPage } from '../wire/fetch-metadata.ts'
+import { originForm, pathOf } from '../wire/target.ts'
 import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { mount } from './mount.ts'
 import { refuseBy } from './refuse.ts'
@@ -99,21 +100,23 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     forceCloseConnections: true, // what still runs has been drained by then
     routerOptions: { maxParamLength: limits.headerBytes },
     frameworkErrors: (error, request, reply) => { // they come before any hook
-      reply.raw.once('close', () => { pipelines.ended(reply.raw) })
-      writeAnswer(reply.raw, answerTo(asSidecarError(error), request.id))
+      begin(request, reply)
+      refuse(error, request, reply)
     },
     clientErrorHandler: (error, socket) => { bare.clientError(error, socket) }
   })
   app.server.maxConnections = limits.connections
+  app.server.maxHeadersCount = 0 // as many as limits.headerBytes has room for: Node leaves out those beyond 2,000 and goes on without them
   pipelines.watch(app.server)
   const bare = answerBareErrors(app, { config, log, pipelines, journal, refusals, nextId })
   const upgrades = acceptUpgrades(app, pipelines)
 
   app.decorateRequest('record')
-  app.addHook('onRequest', (request, reply, next) => {
-    const { raw: response } = reply
-    const record = request.record = new RequestRecord(request.id, request.method, request.url)
-    if (traces !== undefined) record.trace = traces.begin(request.raw)
+  /** Every request is on record from here on, until its answer is over. */
+  const begin = (request: FastifyRequest, { raw: response }: FastifyReply): void => {
+    const { id, method, url, raw } = request
+    const record = request.record = new RequestRecord(id, method, url, isFromForeignPage(method, raw.headers))
+    if (traces !== undefined) record.trace = traces.begin(raw)
     response.once('close', () => { // Fastify's onResponse passes over clients that left
       record.status ??= response.headersSent ? response.statusCode : CLIENT_GONE
       record.ending ??= response.writableFinished ? 'ours' : 'client_gone'
@@ -121,14 +124,18 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
       pipelines.ended(response)
       readOut(request.raw, times.idleUpload)
     })
+  }
+  app.addHook('onRequest', (request, reply, next) => {
+    begin(request, reply)
     checkRequest(request.raw)
     loop.check(request.raw.headers)
     next()
   })
   const refuse = refuseBy(createOutbox(drain))
   app.setErrorHandler<Error>(refuse)
-  app.setNotFoundHandler(() => {
-    throw new SidecarError('no_route', { detail: config.routes.map(({ prefix }) => `${prefix}/`).join(', ') })
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    if (method === 'HEAD' && isReachabilityCheck(pathOf(url))) return reply.send()
+    throw new SidecarError('no_route', { detail: listed(config.routes) })
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
@@ -139,9 +146,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
   app.addHook('onClose', (_app, done) => { forget(); journal.flush(); done() })
-  for (const upstream of upstreams) {
-    app.addHook('onClose', upstream.close)
-    mount(app, { upstream, guard, forward, drain, upgrades, refuse })
+  for (const upstream of upstreams) app.addHook('onClose', upstream.close)
+  for (const prefix of new Set(config.routes.map(({ prefix }) => prefix))) {
+    mount(app, { prefix, upstreams: routesBeneath(prefix, upstreams), guard, forward, drain, upgrades, refuse })
   }
   return app
 }

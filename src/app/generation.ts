@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { version } from '../config/package-files.ts'
+import { nameOf } from '../config/routes.ts'
 import { createCredentialReader, type CredentialReader } from '../credential/credential.ts'
 import { createLoop, type Loop } from '../downstream/loop.ts'
 import { trackPipelines, type Pipelines } from '../downstream/pipeline.ts'
@@ -68,6 +69,6 @@ export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy
   }
 }
 
-/** Prefixes of the routes that two configurations have in common, with everything that is said about them. */
+/** Names of the routes that two configurations have in common, with everything that is said about them. */
 export const commonRoutes = (a: Config, b: Config): ReadonlySet<string> =>
-  new Set(a.routes.filter(route => b.routes.some(other => isDeepStrictEqual(route, other))).map(({ prefix }) => prefix))
+  new Set(a.routes.filter(route => b.routes.some(other => isDeepStrictEqual(route, other))).map(nameOf))

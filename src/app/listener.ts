@@ -73,7 +73,7 @@ export class Listener {
     await app.ready()
     this.#apps.add(app)
     this.#current = app
-    const { maxConnections, headersTimeout, requestTimeout, keepAliveTimeout, maxHeaderSize } = app.server as Server & { maxHeaderSize: number }
-    Object.assign(this.#server, { maxConnections, headersTimeout, requestTimeout, keepAliveTimeout, maxHeaderSize })
+    const { maxConnections, maxHeadersCount, headersTimeout, requestTimeout, keepAliveTimeout, maxHeaderSize } = app.server as Server & { maxHeaderSize: number }
+    Object.assign(this.#server, { maxConnections, maxHeadersCount, headersTimeout, requestTimeout, keepAliveTimeout, maxHeaderSize })
   }
 }

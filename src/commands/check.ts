@@ -1,8 +1,9 @@
 import { SidecarError } from '../answers/errors.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config } from '../config/config.ts'
-import { foreignKinds, type Route } from '../config/options.ts'
-import { createCredentialReader, nameOf, type Credential } from '../credential/credential.ts'
+import type { Route } from '../config/options.ts'
+import { foreignKinds } from '../config/routes.ts'
+import { calledAs, createCredentialReader, type Credential, type Presented } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { JudgingClock } from '../upstream/clock.ts'
 import { createUpstream } from '../upstream/upstream.ts'
@@ -26,17 +27,18 @@ async function read (stdin: AsyncIterable<Buffer | string>): Promise<string> {
 
 /** The route a token looks made for: the first one that would take its kind. */
 function routeFor (token: string, routes: readonly Route[], prefix: string | undefined): Route | undefined {
-  if (prefix !== undefined) return routes.find(route => route.prefix === prefix.replace(/\/+$/, ''))
+  const among = prefix === undefined ? routes : routes.filter(route => route.prefix === prefix.replace(/\/+$/, ''))
   const wanted = token.startsWith('sk-ant-') ? 'anthropic' : 'openai'
   const takes = ({ prefix, foreignPrefixes }: Route): boolean => !Object.keys({ ...foreignKinds[prefix], ...foreignPrefixes }).some(foreign => token.startsWith(foreign))
-  return routes.find(route => route.dialect === wanted && takes(route)) ?? routes[0]
+  return among.find(route => route.dialect === wanted && takes(route)) ?? among[0]
 }
 
 /** The token as a client of that route would send it. */
 function presentationOf (token: string, route: Route): Presentation {
-  const asKey = route.credential[0] === 'x-api-key' && !token.startsWith('sk-ant-oat') // those are bearer tokens
+  const [field = 'authorization'] = route.credential
+  const asKey = field !== 'authorization' && !token.startsWith('sk-ant-oat') // those are bearer tokens
   const version = route.dialect === 'anthropic' ? ['anthropic-version', '2023-06-01'] : []
-  return { route, raw: [...asKey ? ['x-api-key', token] : ['Authorization', `Bearer ${token}`], ...version] }
+  return { route, raw: [...asKey ? [field, token] : ['Authorization', `Bearer ${token}`], ...version] }
 }
 
 /** The account that a ChatGPT token says it is for. */
@@ -63,6 +65,12 @@ async function judgeHere (credential: Credential, presentation: Presentation, co
   } finally {
     await signature.close()
   }
+}
+
+/** What the form says, or what else is known without asking; on a route without credentials nothing is. */
+async function hereOf (presented: Presented, presentation: Presentation, config: Config): Promise<Verdict | undefined> {
+  if (presented.kind === 'credential') return await judgeHere(presented.credential, presentation, config)
+  return presented.kind === 'malformed' ? { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: presented.detail } : undefined
 }
 
 /** What the upstream says; undefined where the route has nothing to ask. */
@@ -99,11 +107,9 @@ export const check: Command = async ({ flags: { route: prefix, ...others }, env,
   const bare = presentationOf(token, route)
   const presented = createCredentialReader()(bare.raw, route.credential)
   const presentation = presented.kind === 'credential' ? withAccount(bare, presented.credential) : bare
-  const here: Verdict | undefined = presented.kind === 'credential'
-    ? await judgeHere(presented.credential, presentation, config)
-    : { state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: (presented as { detail: string }).detail }
+  const here = await hereOf(presented, presentation, config)
   const answer = asked && here === undefined ? await askUpstream(presentation, config) : undefined
-  const named = presented.kind === 'credential' ? nameOf(presented.credential, route) : undefined
+  const named = presented.kind === 'credential' ? calledAs(presented.credential, route) : undefined
   return report(here ?? verdictOf(answer), { prefix: route.prefix, named, why: doubt(answer, asked) }, stdout)
 }
 

@@ -2,8 +2,10 @@ import { createRequire } from 'node:module'
 import type { ErrorObject } from 'ajv'
 import type { JSONWebKeySet } from 'jose'
 import { readCertificates, readKeySets, readOptions } from './files.ts'
+import type { formats } from './option-formats.ts'
 import { validate } from './options-check.ts'
-import { defaultRoutes, optionsSchema, type Options, type Route } from './options.ts'
+import { optionsSchema, type Options, type Route } from './options.ts'
+import { settleRoutes } from './routes.ts'
 
 /** All options with their defaults, the routes settled and the CAs read. */
 export type Config = Readonly<Omit<Options, 'routes'>> & {
@@ -46,17 +48,29 @@ const declared = Object.entries<Declared>(optionsSchema.properties)
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
 
+/** What each format allows, in words. */
+const formatWords: Readonly<Record<keyof typeof formats, string>> = {
+  'key-set': 'an http or https URL without user, or a file',
+  field: 'the name of a header field that reaches the upstream',
+  mark: 'the name of a header field that reaches the upstream, and after a colon how its value begins',
+  upstream: 'an http or https URL without user, query or fragment'
+}
+
 /** What an option allows, in words. */
 function allowed ({ keyword, parentSchema }: ErrorObject): string {
   const { type, format, minimum, maximum, unit, enum: values } = parentSchema as Declared
-  if (keyword === 'format') return format === 'key-set' ? 'an http or https URL, or a file' : 'an http or https URL without user, query or fragment'
+  if (keyword === 'format') return formatWords[format as keyof typeof formats]
   if (values !== undefined) return `one of ${values.join(', ')}`
   if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
   return keyword === 'pattern' ? 'a path that starts with /' : type === 'string' ? 'a text that is not empty' : `an ${type} that is not empty`
 }
 
-/** A value as it was given, but for what a URL may hold of a secret. */
-const given = (value: unknown): string => JSON.stringify(value).replace(/\/\/[^/@"]*@/g, '//***@')
+/** A text without what a URL may hold of a secret: user, password, query and fragment, also where it is none for want of a scheme. */
+const masked = (text: string): string =>
+  text.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/*).*@/is, '$1***@').replace(/([?#]).+/s, '$1***')
+
+/** A value as it was given, but for secrets. */
+const given = (value: unknown): string => JSON.stringify(value, (_key, inner: unknown) => typeof inner === 'string' ? masked(inner) : inner)
 
 /** Stands for the option's name in a label that says where a value came from. */
 const NAME = '\0'
@@ -87,30 +101,9 @@ function isThere (name: string, find: (name: string) => string): boolean {
 /** What Kubernetes puts into CODEX_SIDECAR_PORT of every pod beside a Service named codex-sidecar: an address, no port of ours. */
 const serviceLink = /^(?:tcp|udp|sctp):\/\//
 
-/** Paths that are answered here. */
-const ownPaths = /^\/(?:livez|healthz|readyz|metrics|status)(?:\/|$)/
-
 /** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
 const typed = (text: string, type: string | undefined): unknown =>
   type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text
-
-/** Prefixes without their last slash, upstreams of default routes with one; two routes can not share a prefix. */
-function settleRoutes (options: Options, mistakes: string[]): Route[] {
-  const slashed = (url: string): string => url.endsWith('/') ? url : `${url}/`
-  const { chatgptUpstream, openaiUpstream, anthropicUpstream } = options
-  const routes = options.routes ?? defaultRoutes({
-    ...options,
-    chatgptUpstream: slashed(chatgptUpstream),
-    openaiUpstream: slashed(openaiUpstream),
-    anthropicUpstream: slashed(anthropicUpstream)
-  })
-  const settled = routes.map(route => ({ ...route, prefix: route.prefix.replace(/\/+$/, '') }))
-  settled.forEach(({ prefix }, i) => {
-    if (settled.findIndex(other => other.prefix === prefix) < i) mistakes.push(`routes.${i}.prefix: is ${given(prefix)} a second time, allowed: each prefix once`)
-    if (ownPaths.test(prefix)) mistakes.push(`routes.${i}.prefix: is ${given(prefix)}, allowed: any path but codex-sidecar’s own`)
-  })
-  return settled
-}
 
 /**
  * The only reader of flags, environment and file, in this order of precedence.

@@ -29,9 +29,13 @@ const route = {
     prefix: { type: 'string', pattern: '^/(?:[A-Za-z0-9_.~-]+/?)*$', description: 'Path prefix here.' },
     upstream: { type: 'string', format: 'upstream', description: 'URL that takes the place of the prefix.' },
     dialect: { type: 'string', enum: ['openai', 'anthropic'], default: 'openai', description: 'How a broken stream is explained.' },
+    marks: {
+      type: 'array', items: { type: 'string', format: 'mark' }, minItems: 1, uniqueItems: true,
+      description: 'Header fields that a request must have to go here, by name alone or with the beginning of their value ("authorization: Bearer sk-ant-"). Of the routes beneath which a path lies the one with the longest prefix wins, then the one with the most marks.'
+    },
     credential: {
-      type: 'array', items: { type: 'string', enum: ['authorization', 'x-api-key'] }, minItems: 1, uniqueItems: true,
-      default: ['authorization'], description: 'Fields that carry the credential, most preferred first.'
+      type: 'array', items: { type: 'string', format: 'field' }, uniqueItems: true,
+      default: ['authorization'], description: 'Header fields that carry the credential, most preferred first; sec-websocket-protocol for the key that browsers put there. Empty where none is needed.'
     },
     foreignPrefixes: {
       type: 'object', additionalProperties: { type: 'string' },
@@ -61,6 +65,9 @@ const route = {
   required: ['prefix', 'upstream'], additionalProperties: false
 } as const
 
+/** What is declared of a route's options. */
+export const routeProperties = route.properties
+
 export const optionsSchema = group({
   host: { type: 'string', minLength: 1, default: '127.0.0.1', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on. Beyond loopback everyone who reaches it can use it.' },
   port: { type: 'integer', minimum: 0, maximum: 65535, default: 7257, flag: 'port', env: 'CODEX_SIDECAR_PORT', description: 'Port to listen on; 0 takes a free one.' },
@@ -68,9 +75,9 @@ export const optionsSchema = group({
   serverInfo: { type: 'string', minLength: 1, flag: 'server-info', env: 'CODEX_SIDECAR_SERVER_INFO', description: 'File that gets {"pid","port","url"} once it listens.' },
   chatgptUpstream: upstream('/backend-api/', 'CODEX_SIDECAR_CHATGPT_UPSTREAM', 'https://chatgpt.com/backend-api/'),
   openaiUpstream: upstream('/v1/', 'CODEX_SIDECAR_OPENAI_UPSTREAM', 'https://api.openai.com/v1/'),
-  anthropicUpstream: upstream('/v1/messages', 'CODEX_SIDECAR_ANTHROPIC_UPSTREAM', 'https://api.anthropic.com/v1/'),
+  anthropicUpstream: upstream('/v1/messages and /v1/ with anthropic-version', 'CODEX_SIDECAR_ANTHROPIC_UPSTREAM', 'https://api.anthropic.com/v1/'),
   probe: { type: 'string', enum: probeModes, default: 'first-use', env: 'CODEX_SIDECAR_PROBE', description: 'When the upstream is asked about a new token: before its first request, beside it, or never.' },
-  routes: { type: 'array', items: route, minItems: 1, description: 'Routes instead of the three default ones.' },
+  routes: { type: 'array', items: route, minItems: 1, description: 'Routes instead of the default ones.' },
   allowedHosts: { type: 'array', items: { type: 'string', minLength: 1 }, default: [], description: 'Host names besides loopback on which our own paths answer.' },
   caFile: { type: 'string', minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' },
   traces: { type: 'string', format: 'upstream', env: 'CODEX_SIDECAR_TRACES', description: 'URL of an OpenTelemetry collector that gets a span for each request (OTLP over HTTP). Needs packages of its own, see below.' },
@@ -110,34 +117,3 @@ export const optionsSchema = group({
 export type Options = Described<typeof optionsSchema>
 /** One route, its prefix without a trailing slash. */
 export type Route = Readonly<Described<typeof route>>
-
-/** Hosts of the companies whose kinds of credentials are known. */
-const official: ReadonlySet<string> = new Set(['chatgpt.com', 'api.openai.com', 'api.anthropic.com'])
-
-/** Beginnings of tokens that certainly do not work at the official origins behind these prefixes, each with the route where they belong. */
-export const foreignKinds: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  '/backend-api': { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' },
-  '/v1': { 'sk-ant-': '/v1/messages' }
-}
-
-/** The three default routes (design.md section 2), most specific first. */
-export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
-  const beneath = (path: string, upstream: string): string => new URL(path, upstream).pathname
-  const common = { shape: [...shapeFields], unprobed: [...route.properties.unprobed.default] }
-  /** Only before its own company's origin is a key of another one certainly wrong, and would also be told to the wrong one. */
-  const foreign = (upstream: string, prefix: string): Record<string, string> => official.has(new URL(upstream).hostname) ? { ...foreignKinds[prefix] } : {}
-  return [
-    {
-      prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: foreign(chatgptUpstream, '/backend-api'), ...common, probePath: `${beneath('codex/models', chatgptUpstream)}?client_version={version}`
-    },
-    {
-      prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href, dialect: 'anthropic', credential: ['x-api-key', 'authorization'],
-      foreignPrefixes: {}, ...common, probePath: beneath('models', anthropicUpstream)
-    },
-    {
-      prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization'],
-      foreignPrefixes: foreign(openaiUpstream, '/v1'), ...common, probePath: beneath('models', openaiUpstream)
-    }
-  ]
-}

@@ -1,9 +1,10 @@
+import { isPreflight } from '../wire/cors.ts'
 import { valuesOf } from '../wire/headers.ts'
-import type { CredentialField, CredentialReader, Presented } from './credential.ts'
+import type { CredentialReader, Presented } from './credential.ts'
 import type { Presentation } from './presentation.ts'
 
 /** All values of some fields, each field's number of them in front. */
-function wordsOf (raw: readonly string[], fields: readonly CredentialField[]): string[] {
+function wordsOf (raw: readonly string[], fields: readonly string[]): string[] {
   const words: string[] = []
   for (const field of fields) {
     const values = valuesOf(raw, field)
@@ -19,18 +20,18 @@ function equal (a: readonly string[], b: readonly string[]): boolean {
 
 /** What a connection presented last, and the words for it, which nobody else gets to see. */
 class Last {
-  readonly #fields: readonly CredentialField[]
+  readonly #fields: readonly string[]
   readonly #words: readonly string[]
   readonly #presented: Presented
 
-  constructor (fields: readonly CredentialField[], words: readonly string[], presented: Presented) {
+  constructor (fields: readonly string[], words: readonly string[], presented: Presented) {
     this.#fields = fields
     this.#words = words
     this.#presented = presented
   }
 
   /** What these words present, if they are the same. */
-  of (fields: readonly CredentialField[], words: readonly string[]): Presented | undefined {
+  of (fields: readonly string[], words: readonly string[]): Presented | undefined {
     return this.#fields === fields && equal(this.#words, words) ? this.#presented : undefined
   }
 }
@@ -43,7 +44,7 @@ const last = Symbol('last presented')
  * most clients send one token all the time. The memory lives as long as the connection.
  */
 export function readPerConnection (read: CredentialReader) {
-  return function readPresentation ({ raw, route: { credential: fields }, connection }: Presentation): Presented {
+  const readAgain = ({ raw, route: { credential: fields }, connection }: Presentation): Presented => {
     const words = wordsOf(raw, fields)
     const holder: { [last]?: Last } = connection ?? {}
     const known = holder[last]?.of(fields, words)
@@ -51,5 +52,9 @@ export function readPerConnection (read: CredentialReader) {
     const presented = read(raw, fields)
     holder[last] = new Last(fields, words, presented)
     return presented
+  }
+  return function readPresentation (presentation: Presentation): Presented {
+    const presented = readAgain(presentation)
+    return presented.kind === 'missing' && isPreflight(presentation.method, presentation.raw) ? { kind: 'unjudged' } : presented
   }
 }

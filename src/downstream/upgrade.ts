@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
-import { valuesOf } from '../wire/headers.ts'
+import { pairsOf, valuesOf } from '../wire/headers.ts'
 import { ServerResponse } from '../wire/node-http.ts'
 import type { Pipelines } from './pipeline.ts'
 
@@ -17,18 +17,35 @@ export interface Upgrade {
 
 const key = /^[A-Za-z0-9+/]{22}==$/ // 16 bytes, RFC 6455 section 4.1
 
+/** Whether a request asks for a WebSocket: it is a GET, and one of the protocols that it would change to is that one. */
+const asksForWebSocket = ({ method, headers: { upgrade = '' } }: IncomingMessage): boolean =>
+  method === 'GET' && upgrade.split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
+
 /**
- * Only a WebSocket handshake may pass (RFC 6455 section 4.2.1): `h2c` and others would give the client a raw line
- * to the upstream on which nobody judges anything.
+ * Only a WebSocket handshake may pass (RFC 6455 section 4.2.1), since a tunnel is a raw line to the upstream on which
+ * nobody judges anything.
  * @throws SidecarError `invalid_request`
  */
-export function checkHandshake ({ method, headers, rawHeaders }: IncomingMessage): void {
-  const valid = method === 'GET' &&
-    headers.upgrade?.toLowerCase() === 'websocket' &&
-    headers['content-length'] === undefined && headers['transfer-encoding'] === undefined &&
+export function checkHandshake ({ headers, rawHeaders }: IncomingMessage): void {
+  const valid = (headers['content-length'] ?? '0') === '0' && headers['transfer-encoding'] === undefined &&
     valuesOf(rawHeaders, 'sec-websocket-version').join() === '13' &&
     key.test(valuesOf(rawHeaders, 'sec-websocket-key').join())
-  if (!valid) throw new SidecarError('invalid_request', { detail: 'only a WebSocket handshake of version 13 can be upgraded' })
+  if (!valid) throw new SidecarError('invalid_request', { detail: 'only a WebSocket handshake of version 13 without a body can be upgraded' })
+}
+
+/** The fields of an offer to change the protocol, which is not taken (RFC 9110 section 7.8). */
+const offer = new Set(['upgrade', 'http2-settings'])
+
+/** A request's head as it came, without its offer. */
+function withoutOffer ({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): string {
+  const fields = pairsOf(rawHeaders).flatMap(([name, value]) => {
+    const field = name.toLowerCase()
+    if (offer.has(field)) return []
+    if (field !== 'connection') return `${name}: ${value}\r\n`
+    const options = value.split(',').filter(option => !offer.has(option.trim().toLowerCase())).join()
+    return options.trim() === '' ? [] : `${name}: ${options}\r\n`
+  })
+  return `${method} ${url} HTTP/${httpVersion}\r\n${fields.join('')}\r\n`
 }
 
 const ignore = (): void => {}
@@ -38,6 +55,15 @@ const ignore = (): void => {}
  * handler answers and the same log line is written. Until a tunnel takes the socket, the answer is plain HTTP.
  */
 export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
+  /**
+   * Hands the connection to Node's parser once more: it stops at every Upgrade field, with the body unread, and only
+   * the newest Node can be told not to.
+   */
+  const serve = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    socket.off('error', ignore)
+    socket.unshift(Buffer.concat([Buffer.from(withoutOffer(request), 'latin1'), head]))
+    ;(socket as Socket & { server: Server }).server.emit('connection', socket)
+  }
   const upgrades = new WeakMap<IncomingMessage, Upgrade>()
   const route = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
     const response = new ServerResponse(request)
@@ -60,7 +86,7 @@ export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', ignore) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
     // Pipelined behind a request, its answer comes after that one's, which still has the socket.
-    pipelines.after(socket, () => { route(request, socket, head) })
+    pipelines.after(socket, () => { (asksForWebSocket(request) ? route : serve)(request, socket, head) })
   })
   return {
     /** The upgrade that a request asks for, if it does. */

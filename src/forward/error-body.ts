@@ -60,7 +60,7 @@ export class ErrorBody implements ResponseBody {
     clearTimeout(this.#timer)
     const { response, status, headers, requestId, learn } = this.#options
     learn(undefined)
-    const { headers: ours, ...answer } = answerTo(new SidecarError('upstream_incomplete', { detail: String(status), status }), requestId)
+    const { headers: ours, ...answer } = answerTo(new SidecarError('upstream_incomplete', { detail: String(status), status }), requestId, response.req.headers.origin)
     const theirs = pairsOf(headers).filter(([name]) => kept.test(name) && valuesOf(ours, name.toLowerCase()).length === 0)
     writeAnswer(response, { ...answer, headers: [...theirs.flat(), ...ours] })
     return 'ours'

@@ -14,6 +14,7 @@ import type { UpgradedSocket } from '../tunnel/tunnel.ts'
 import type { Connection, LaneDispatch } from '../upstream/connection.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Decision } from '../verdict/guard.ts'
+import { onPrivateNetwork } from '../wire/cors.ts'
 import { decodeRaw, endToEnd, valuesOf } from '../wire/headers.ts'
 import { ErrorBody, holdable } from './error-body.ts'
 import { Interim } from './interim.ts'
@@ -103,7 +104,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   onResponseStarted (): void { this.#progress.answered() }
 
   onHeaders (status: number, raw: readonly Buffer[], resume: () => void, reason: string): boolean {
-    const { record, upload, relocate } = this.#options
+    const { response, record, upload, relocate } = this.#options
     if (status < 200) {
       const flood = this.#interim.pass(status, decodeRaw(raw))
       if (flood !== undefined) this.#abort?.(flood)
@@ -112,7 +113,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#resume = resume
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
-    const headers = endToEnd(decodeRaw(raw))
+    const headers = onPrivateNetwork(response.req, status, endToEnd(decodeRaw(raw)))
     relocate(headers)
     this.#body = this.#bodyFor({ status, message: printable.test(reason) ? reason : '', headers })
     return true
@@ -169,7 +170,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
     record.detail = error.detail
-    writeAnswer(response, answerTo(error, record.id))
+    writeAnswer(response, answerTo(error, record.id, response.req.headers.origin))
     this.#finish('ours')
   }
 

@@ -60,7 +60,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
     const via = loop.via(upstream.origin)
-    const kept = endToEnd(raw.rawHeaders)
+    const kept = endToEnd(raw.rawHeaders, upstream.judged)
     const headers = record.trace?.outgoing(kept) ?? kept
     if (via !== undefined) headers.push('Via', via)
     const close = upgrade === undefined ? ignore : tunnels.admit()

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Journal } from '../telemetry/journal.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
+import { isFromForeignPage } from '../wire/fetch-metadata.ts'
 import { mountStatus, type StatusPaths } from './paths.ts'
 
 const loopback = /^(?:localhost|[^:[\]]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
@@ -13,14 +14,20 @@ const hostName = (host: string): string => host.replace(/:\d*$/, '')
 
 /**
  * Our own paths tell what runs here, so a web page must not get at them, neither through DNS rebinding (its own name
- * in Host) nor across origins.
+ * in Host) nor across origins, not even as a picture that nobody sees.
  * @throws SidecarError `forbidden_host` or `forbidden_origin`
  */
-function admit ({ headers: { host = '', origin } }: FastifyRequest, allowedHosts: readonly string[]): void {
-  const name = hostName(host)
+function admit ({ method, headers }: FastifyRequest, allowedHosts: readonly string[]): void {
+  const name = hostName(headers.host ?? '')
   if (!loopback.test(name) && !allowedHosts.includes(name)) throw new SidecarError('forbidden_host', { detail: JSON.stringify(name.slice(0, 80)) })
-  if (origin !== undefined && origin !== `http://${host}`) throw new SidecarError('forbidden_origin')
+  if (isFromForeignPage(method, headers)) throw new SidecarError('forbidden_origin')
 }
+
+/**
+ * Where clients knock with HEAD to see whether anybody is there; Claude Code does so at each start. We are, whatever
+ * becomes of the request that follows: the answer has no words, tells nothing, and is no refusal that anybody has to read.
+ */
+export const isReachabilityCheck = (path: string): boolean => path === '/' || path === '/api/hello'
 
 export interface Health extends StatusPaths { config: Config, drain: Drain, journal: Journal, metrics: Metrics }
 

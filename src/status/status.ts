@@ -2,6 +2,7 @@ import { describe } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
+import { nameOf, shownName } from '../config/routes.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { Refusal, Refusals } from '../telemetry/refusals.ts'
@@ -40,20 +41,19 @@ export interface Wanted {
 }
 
 const time = (ms: number): string => new Date(ms).toISOString()
-const shown = (prefix: string): string => `${prefix}/`
 const places = ({ inFlight, limit }: Lane) => ({ inFlight, limit })
 
 /** A route, and what stands before its upstream now. */
 function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, unverified }, probe }: Upstream, mode: Route['probe'], requests: ReadonlyMap<string, number>) {
   return {
-    path: shown(route.prefix),
+    path: shownName(nameOf(route)),
     upstream: route.upstream,
     credential: route.credential,
     probe: route.probePath === undefined ? 'off' as const : route.probe ?? mode,
     /** Seconds by which the upstream's clock is ahead of this machine's; null where it is not known. */
     clockOffsetSeconds: offset === undefined ? null : Math.round(offset / 1000),
     /** Finished ones since the start. */
-    requests: requests.get(route.prefix) ?? 0,
+    requests: requests.get(nameOf(route)) ?? 0,
     circuit: trouble === undefined
       ? { state: 'closed' as const }
       : { state: 'open' as const, code: trouble.code, message: describe(trouble.code, trouble.detail), retryInSeconds: Math.ceil(trouble.retryIn / 1000) },
@@ -63,7 +63,7 @@ function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, un
 
 /** A refusal with what happened and what to do. */
 const refusalStatus = ({ at, detail, route, code, ...rest }: Refusal) =>
-  ({ at: time(at), code, message: describe(code, detail), ...(route === undefined ? undefined : { route: shown(route) }), ...rest })
+  ({ at: time(at), code, message: describe(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest })
 
 /** Instructions for the clients that this configuration has a route for. */
 const clientStatus = (origin: string, prefixes: readonly string[]) =>

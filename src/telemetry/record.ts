@@ -26,7 +26,9 @@ export class RequestRecord {
   /** When it was over: ms since 1970, and ms since its start. */
   endedAt = 0
   ms = 0
-  /** Prefix of its route. */
+  /** Whether a web page of another origin made it, and no person or program. */
+  readonly foreign: boolean
+  /** Name of its route. */
   route: string | undefined = undefined
   lane: LaneName | undefined = undefined
   credential: Credential | undefined = undefined
@@ -48,10 +50,11 @@ export class RequestRecord {
   /** What went wrong, for the log only. */
   error: unknown = undefined
 
-  constructor (id: string, method: string, target: string) {
+  constructor (id: string, method: string, target: string, foreign: boolean) {
     this.id = id
     this.method = method
     this.target = target
+    this.foreign = foreign
   }
 }
 

@@ -18,44 +18,62 @@ export interface Refusal {
   readonly method?: string
   /** Without its query. */
   readonly path?: string
-  /** Prefix of its route. */
+  /** Name of its route. */
   readonly route?: string | undefined
   /** 8 hex digits of the fingerprint. */
   readonly token?: string | undefined
+  /** Set where a web page of another origin asked. */
+  readonly fromPage?: true
 }
 
-/** The last answers in our own name. Older ones are in the log. */
-export class Refusals implements Iterable<Refusal> {
+/** The last ones of something; older ones make room. */
+class Ring<T> implements Iterable<T> {
   readonly #most: number
-  readonly #clock: Clock
-  readonly #kept: Refusal[] = []
+  readonly #kept: T[] = []
   /** Where the next one goes. */
   #next = 0
 
-  /** @param most kept at most */
+  constructor (most: number) { this.#most = most }
+
+  add (one: T): void {
+    this.#kept[this.#next] = one
+    this.#next = (this.#next + 1) % this.#most
+  }
+
+  /** The latest one first. */
+  * [Symbol.iterator] (): Generator<T> {
+    for (let i = 1; i <= this.#kept.length; i++) yield this.#kept.at(this.#next - i) as T
+  }
+}
+
+/** The last answers in our own name. Older ones are in the log. Web pages have their own list: none can push out a person's. */
+export class Refusals implements Iterable<Refusal> {
+  readonly #clock: Clock
+  readonly #own: Ring<Refusal>
+  readonly #pages: Ring<Refusal>
+
+  /** @param most kept at most, of web pages and of all others each */
   constructor (most: number, clock: Clock) {
-    this.#most = most
     this.#clock = clock
+    this.#own = new Ring(most)
+    this.#pages = new Ring(most)
   }
 
   /** A request is over; it counts if the answer was ours. */
-  finished ({ id, method, target, endedAt, status, code, detail = '', route, credential }: RequestRecord): void {
+  finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential }: RequestRecord): void {
     if (code === undefined) return
-    this.#add({ at: endedAt, status: status as number, code, detail, requestId: id, method, path: pathOf(target).slice(0, PATH), route, token: credential?.toString() })
+    const refusal = { at: endedAt, status: status as number, code, detail, requestId: id, method, path: pathOf(target).slice(0, PATH), route, token: credential?.toString() }
+    if (foreign) this.#pages.add({ ...refusal, fromPage: true })
+    else this.#own.add(refusal)
   }
 
   /** What never became a request was answered. */
   bare ({ status, code, detail }: SidecarError, requestId: string): void {
-    this.#add({ at: this.#clock.wall(), status, code, detail, requestId })
+    this.#own.add({ at: this.#clock.wall(), status, code, detail, requestId })
   }
 
   /** The latest one first. */
-  * [Symbol.iterator] (): Generator<Refusal> {
-    for (let i = 1; i <= this.#kept.length; i++) yield this.#kept.at(this.#next - i) as Refusal
-  }
-
-  #add (refusal: Refusal): void {
-    this.#kept[this.#next] = refusal
-    this.#next = (this.#next + 1) % this.#most
+  [Symbol.iterator] (): IterableIterator<Refusal> {
+    return [...this.#own, ...this.#pages].sort((a, b) => b.at - a.at).values()
   }
 }

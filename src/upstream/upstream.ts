@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
+import { judgedFields } from '../config/routes.ts'
 import { askDate } from './ask-date.ts'
 import { Circuit, type Trouble } from './circuit.ts'
 import { UpstreamClock } from './clock.ts'
@@ -11,6 +12,8 @@ import { createRelocation } from './location.ts'
 export interface Upstream {
   readonly route: Route
   readonly origin: string
+  /** Fields by which requests are judged, lower-case. */
+  readonly judged: readonly string[]
   /** Path at the upstream for a request target here; the query stays as it is. */
   readonly pathFor: (target: string) => string
   /** Makes references to the upstream in an answer's raw header list lead here. */
@@ -41,6 +44,7 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   return {
     route,
     origin,
+    judged: judgedFields(route),
     pathFor: target => {
       const path = base + target.slice(route.prefix.length)
       return path.startsWith('/') ? path : `/${path}`

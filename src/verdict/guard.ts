@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import { SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Route } from '../config/options.ts'
-import { nameOf, type Credential, type Presented } from '../credential/credential.ts'
+import { nameOf } from '../config/routes.ts'
+import { calledAs, type Credential, type Presented } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { UpstreamClock } from '../upstream/clock.ts'
 import type { LaneName } from '../upstream/lane.ts'
@@ -69,7 +70,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
   /** The same words for the same reason: a bad token seldom comes once. */
   const refusals = new LRUCache<string, SidecarError>({ max: REFUSALS })
   const refusalFor = ({ reason, detail, quote }: Inactive, about?: Case): SidecarError => {
-    const named = about === undefined ? 'bearer token' : nameOf(about.credential, about.presentation.route)
+    const named = about === undefined ? 'bearer token' : calledAs(about.credential, about.presentation.route)
     const { words = '', fields = [] } = quote ?? {}
     const said = words === '' ? detail : `${detail}: ${words}`
     const key = [reason, said, named, ...fields].join('\n')
@@ -84,7 +85,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
 
   const ticketFor = (credential: Credential, presentation: Presentation): Ticket => {
     const { route } = presentation
-    return cache.ticket({ key: credential.keyOn(route.prefix), route: route.prefix, like: likenessOf(presentation), ends: endOf(credential, clockOf(route), clock.monotonic()) })
+    return cache.ticket({ key: credential.keyOn(nameOf(route)), route: nameOf(route), like: likenessOf(presentation), ends: endOf(credential, clockOf(route), clock.monotonic()) })
   }
 
   const pass = (about: Case, source: Source | undefined, lane: LaneName): Decision => {
@@ -154,13 +155,14 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
     const presented = read(presentation)
     switch (presented.kind) {
       case 'missing':
-        return refuse({ state: 'inactive', reason: 'missing_token', source: 'syntax', detail: 'the request has none' })
+        return refuse({ state: 'inactive', reason: 'missing_token', source: 'syntax', detail: presented.detail })
       case 'malformed':
         return refuse({ state: 'inactive', reason: 'malformed_token', source: 'syntax', detail: presented.detail })
       case 'conflicting':
         return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', credential: undefined, ...unheard }
       case 'unjudged':
-        return { refusal: undefined, source: undefined, lane: 'unverified', credential: undefined, ...unheard }
+        // Where nobody needs a credential none can be bad.
+        return { refusal: undefined, source: undefined, lane: presentation.route.credential.length === 0 ? 'verified' : 'unverified', credential: undefined, ...unheard }
       case 'credential':
     }
     const { credential } = presented

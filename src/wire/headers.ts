@@ -2,7 +2,7 @@
 
 /** RFC 9110 section 7.6.1, and the fields that older software treats alike. */
 const hopByHop: ReadonlySet<string> = new Set([
-  'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection',
+  'connection', 'http2-settings', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection',
   'te', 'trailer', 'transfer-encoding', 'upgrade'
 ])
 
@@ -44,8 +44,11 @@ export function valuesOf (raw: readonly string[], name: string): string[] {
   return values
 }
 
-/** The end-to-end fields of a raw header list, case, order and duplicates kept. */
-export function endToEnd (raw: readonly string[]): string[] {
+/**
+ * The end-to-end fields of a raw header list, case, order and duplicates kept.
+ * @param judged fields that no Connection field takes away, lower-case: what was judged by them must arrive with them
+ */
+export function endToEnd (raw: readonly string[], judged: readonly string[] = []): string[] {
   let named: Set<string> | undefined
   const kept: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
@@ -58,6 +61,7 @@ export function endToEnd (raw: readonly string[]): string[] {
     }
     kept.push(name, value)
   }
+  for (const field of judged) named?.delete(field)
   return named === undefined ? kept : pairsOf(kept).filter(([name]) => !named.has(name.toLowerCase())).flat()
 }
 

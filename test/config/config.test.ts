@@ -23,8 +23,12 @@ t.test('defaults', async t => {
   t.strictSame(routes.map(({ prefix, upstream }) => [prefix, upstream]), [
     ['/backend-api', 'https://chatgpt.com/backend-api/'],
     ['/v1/messages', 'https://api.anthropic.com/v1/messages'],
-    ['/v1', 'https://api.openai.com/v1/']
+    ['/v1', 'https://api.openai.com/v1/'],
+    ['/v1', 'https://api.anthropic.com/v1/'],
+    ['/v1', 'https://api.anthropic.com/v1/']
   ])
+  t.strictSame(routes.map(({ marks }) => marks?.[0]), [undefined, undefined, undefined, 'anthropic-version', 'authorization: Bearer sk-ant-'])
+  t.strictSame(loadConfig({ env: { CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://gateway/v1' } }).routes.map(({ marks }) => marks?.[0]), [undefined, undefined, undefined, 'anthropic-version'], 'what a gateway takes is its own affair')
 })
 
 t.test('the options are described in JSON Schema', async t => {
@@ -61,7 +65,7 @@ t.test('key sets', async t => {
   t.strictSame(loadConfig(from('https://issuer.test/jwks')).keySets, {})
   t.strictSame(mistakes(from('/nowhere/keys.json')), ['/nowhere/keys.json: cannot be read (ENOENT)'])
   for (const name of ['none', 'broken']) t.strictSame(mistakes(from(`${dir}/${name}.json`)), [`${dir}/${name}.json: holds no JSON Web Key Set`])
-  t.match(mistakes(from('https://')), [/jwks\.source: is "https:\/\/", allowed: an http or https URL, or a file$/])
+  t.match(mistakes(from('https://')), [/jwks\.source: is "https:\/\/", allowed: an http or https URL without user, or a file$/])
 })
 
 t.test('traces need packages that users install themselves', async t => {
@@ -104,7 +108,7 @@ t.test('all mistakes at once, each with its option, what was given and what is a
   t.strictSame(mistakes({ flags: { config: `${dir}/broken.json` } }), [`${dir}/broken.json:3: ColonExpected`])
   t.strictSame(mistakes({ flags: { config: `${dir}/list.json` } }), [`${dir}/list.json: must hold one JSON object`])
   t.strictSame(mistakes({ flags: { config: `${dir}/none.json` } }), [`${dir}/none.json: cannot be read (ENOENT)`])
-  t.strictSame(mistakes({ flags: { config: `${dir}/twice.json` } }), ['routes.1.prefix: is "/a" a second time, allowed: each prefix once'])
+  t.strictSame(mistakes({ flags: { config: `${dir}/twice.json` } }), ['routes.1.prefix: is "/a" a second time, allowed: each prefix once with the same marks'])
   t.strictSame(mistakes({ flags: { config: `${dir}/own.jsonc` } }), ['routes.0.prefix: is "/metrics", allowed: any path but codex-sidecar’s own'])
   t.strictSame(mistakes({ flags: { config: `${dir}/ca.json` } }), ['/nowhere/ca.pem: cannot be read (ENOENT)'])
   t.strictSame(mistakes({ flags: { config: `${dir}/own.json` }, env: { NODE_EXTRA_CA_CERTS: `${dir}/list.json` } }), [`${dir}/good.json: holds no PEM certificate`, `${dir}/list.json: holds no PEM certificate`])

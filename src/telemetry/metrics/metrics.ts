@@ -50,7 +50,7 @@ export function createMetrics ({ entries, clock, version }: { entries: number, c
     observer: createVerdictMetrics(registry, { entries, clock }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    /** Finished requests by prefix of their route, `none` for those beneath none. */
+    /** Finished requests by name of their route, `none` for those beneath none. */
     async requestsByRoute (): Promise<ReadonlyMap<string, number>> {
       const counts = new Map<string, number>()
       for (const { labels: { route }, value } of (await requests.counter.get()).values) counts.set(String(route), value + (counts.get(String(route)) ?? 0))

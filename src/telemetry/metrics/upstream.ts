@@ -1,9 +1,10 @@
 import { Gauge, type Registry } from 'prom-client'
+import { nameOf } from '../../config/routes.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 
 /** Lanes of an upstream, with the labels of each. */
-const lanesOf = ({ route: { prefix }, lanes: { verified, unverified }, probe }: Upstream) =>
-  [verified, unverified, probe].map(lane => ({ lane, labels: { route: prefix, lane: lane.name } }))
+const lanesOf = ({ route, lanes: { verified, unverified }, probe }: Upstream) =>
+  [verified, unverified, probe].map(lane => ({ lane, labels: { route: nameOf(route), lane: lane.name } }))
 
 /**
  * Metrics of what stands before the upstreams: places by route and lane, and circuits.
@@ -32,7 +33,7 @@ export function createUpstreamMetrics (registry: Registry, upstreams: () => read
     help: '1 while requests of a lane fail at once, since the upstream of the route can not be connected to.',
     collect () {
       this.reset()
-      for (const { route, trouble } of upstreams()) this.set({ route: route.prefix }, Number(trouble !== undefined))
+      for (const { route, trouble } of upstreams()) this.set({ route: nameOf(route) }, Number(trouble !== undefined))
     }
   })
 }

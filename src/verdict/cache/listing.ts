@@ -1,3 +1,4 @@
+import { shownName } from '../../config/routes.ts'
 import type { Key } from '../../credential/credential.ts'
 import type { Reach, Reason, Source } from '../verdict.ts'
 import type { ActiveEntry, AlikeEntry, Entries, InactiveEntry } from './entry.ts'
@@ -6,7 +7,7 @@ import type { ActiveEntry, AlikeEntry, Entries, InactiveEntry } from './entry.ts
 const tokenOf = (key: Key): string => key.slice(0, 8)
 
 /** A key's last part. */
-const routeOf = (key: Key): string => `${key.slice(key.lastIndexOf(' ') + 1)}/`
+const routeOf = (key: Key): string => shownName(key.slice(key.lastIndexOf(' ') + 1))
 
 /** A verdict as it is shown. Times in whole seconds. */
 export interface ListedVerdict {

@@ -1,6 +1,7 @@
 import { compactVerify, decodeProtectedHeader, errors } from 'jose'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
+import { nameOf } from '../../config/routes.ts'
 import type { Credential } from '../../credential/credential.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { Inactive, Validator } from '../verdict.ts'
@@ -33,8 +34,9 @@ async function mismatches (token: string, { keys, algorithms }: Issuer): Promise
 export function createSignatureValidator (config: Config, clock: Clock): Validator & { readonly close: () => Promise<void> } {
   const issuers = new Map<string, Issuer>()
   const flights = new Map<string, Promise<Inactive | undefined>>()
-  for (const { prefix, jwks } of config.routes) {
-    if (jwks !== undefined) issuers.set(prefix, { keys: openKeySet(jwks.source, config, clock), algorithms: jwks.algorithms })
+  for (const route of config.routes) {
+    const { jwks } = route
+    if (jwks !== undefined) issuers.set(nameOf(route), { keys: openKeySet(jwks.source, config, clock), algorithms: jwks.algorithms })
   }
 
   /** A key may have been replaced under its name, so a mismatch counts only against keys that are up to date. */
@@ -42,10 +44,11 @@ export function createSignatureValidator (config: Config, clock: Clock): Validat
     await mismatches(token, issuer) && await issuer.keys.renew() && await mismatches(token, issuer) ? forged : undefined
 
   return {
-    validate (credential: Credential, { route: { prefix } }: Presentation) {
-      const issuer = issuers.get(prefix)
+    validate (credential: Credential, { route }: Presentation) {
+      const name = nameOf(route)
+      const issuer = issuers.get(name)
       if (issuer === undefined || credential.claims === undefined) return undefined
-      const key = `${credential.fingerprint} ${prefix}`
+      const key = `${credential.fingerprint} ${name}`
       const flight = flights.get(key) ?? check(credential.reveal(), issuer).finally(() => { flights.delete(key) })
       flights.set(key, flight)
       return flight

@@ -1,3 +1,5 @@
+import { judgedFields } from '../../config/routes.ts'
+import { SUBPROTOCOL } from '../../credential/form.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import { endToEnd, pairsOf, valuesOf } from '../../wire/headers.ts'
@@ -21,10 +23,10 @@ const versionOf = (raw: readonly string[]): string => {
 
 /** The waiting request's credential and client fields, as they came. */
 function headersFor ({ raw, route }: Presentation): string[] {
-  const fields: readonly string[] = [...route.credential, ...route.shape]
-  const kept = pairsOf(endToEnd(raw)).filter(([name]) => {
+  const carriers = judgedFields(route).filter(field => field !== SUBPROTOCOL) // what is in there can be asked about nowhere else
+  const kept = pairsOf(endToEnd(raw, carriers)).filter(([name]) => {
     const field = name.toLowerCase()
-    return fields.includes(field) || clientField.test(field)
+    return carriers.includes(field) || clientField.test(field)
   })
   return [...kept.flat(), 'accept', 'application/json']
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
+import { nameOf } from '../../config/routes.ts'
 import type { Credential, Key } from '../../credential/credential.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
@@ -33,7 +34,7 @@ export class Prober {
 
   constructor (options: ProberOptions) {
     this.#options = options
-    this.#upstreams = new Map(options.upstreams.map(upstream => [upstream.route.prefix, upstream]))
+    this.#upstreams = new Map(options.upstreams.map(upstream => [nameOf(upstream.route), upstream]))
     this.#next = new LRUCache({ max: options.config.limits.verdicts })
   }
 
@@ -58,8 +59,9 @@ export class Prober {
   #flight (credential: Credential, presentation: Presentation, of: Ticket): Promise<Verdict | undefined> | undefined {
     const { cache, clock, observer, config } = this.#options
     const { route } = presentation
-    const upstream = this.#upstreams.get(route.prefix)
+    const upstream = this.#upstreams.get(nameOf(route))
     if (upstream === undefined || route.probePath === undefined || (route.probe ?? config.probe) === 'off') return undefined
+    if (!credential.askable) return undefined
     const token = credential.reveal()
     if (route.unprobed.some(beginning => token.startsWith(beginning))) return undefined
     // Its own fields are the client's, so its shape is; its path is another.
