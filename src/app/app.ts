@@ -148,7 +148,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   app.addHook('onClose', (_app, done) => { forget(); journal.flush(); done() })
   for (const upstream of upstreams) app.addHook('onClose', upstream.close)
   for (const prefix of new Set(config.routes.map(({ prefix }) => prefix))) {
-    mount(app, { prefix, upstreams: routesBeneath(prefix, upstreams), guard, forward, drain, upgrades, refuse })
+    mount(app, { prefix, upstreams: routesBeneath(prefix, upstreams), guard, forward, drain, upgrades, refuse, patience: times.place })
   }
   return app
 }

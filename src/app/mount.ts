@@ -1,4 +1,5 @@
 import httpProxy from '@fastify/http-proxy'
+import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
 import { isDoubled, listed, nameOf } from '../config/routes.ts'
@@ -6,6 +7,7 @@ import { checkTarget } from '../downstream/conformance.ts'
 import type { Drain } from '../downstream/drain.ts'
 import { checkHandshake, type Upgrades } from '../downstream/upgrade.ts'
 import type { Forward, Judged } from '../forward/forward.ts'
+import type { Shares } from '../upstream/shares.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Decision, Guard } from '../verdict/guard.ts'
 import { pathOf } from '../wire/target.ts'
@@ -25,13 +27,15 @@ export interface Mounted {
   drain: Drain
   upgrades: Upgrades
   refuse: Refuse
+  /** ms for which a place in a full lane is waited for. */
+  patience: number
 }
 
 /** Mounts the routes beneath one prefix: the guard first, at the earliest place that can refuse, then the forwarder behind http-proxy. */
-export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward, drain, upgrades, refuse }: Mounted): void {
+export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward, drain, upgrades, refuse, patience }: Mounted): void {
   const pass = (request: FastifyRequest, reply: FastifyReply): void => { forward(request, reply, request.judged) }
   /** Straight on from the hook: http-proxy would parse the URL three times first, and Fastify the Content-Type, for nothing. */
-  const settle = (request: FastifyRequest, reply: FastifyReply, upstream: Upstream, decision: Decision): void => {
+  const settle = (request: FastifyRequest, reply: FastifyReply, upstream: Upstream, decision: Decision): Promise<void> | void => {
     const { record } = request
     const { refusal, lane, source, credential } = decision
     record.source = source
@@ -39,8 +43,20 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
     record.guardMs = performance.now() - record.startedAt
     if (refusal !== undefined) return refuse(refusal, request, reply)
     record.lane = lane
-    request.judged = { upstream, decision, upgrade: upgrades.of(request.raw) }
-    pass(request, reply)
+    const { shares } = upstream.lanes[lane]
+    const holder = credential?.fingerprint ?? ''
+    const enter = (leave: () => void): void => {
+      request.judged = { upstream, decision, upgrade: upgrades.of(request.raw), leave }
+      pass(request, reply)
+    }
+    return shares.admits(holder) ? enter(shares.take(holder)) : queue(reply.raw, shares, holder).then(enter)
+  }
+  /** A lane that is full is waited for, unless the client leaves first. */
+  const queue = async (response: ServerResponse, shares: Shares, holder: string): Promise<() => void> => {
+    const gone = new AbortController()
+    response.once('close', () => { gone.abort() })
+    const done = drain.track({})
+    return await shares.wait(holder, { patience, signal: gone.signal }).finally(done)
   }
   /** Where a request goes. */
   const find = ({ url, method, raw, record }: FastifyRequest): Upstream => {
@@ -62,7 +78,10 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
       const handshake = upgrades.of(raw) !== undefined
       if (handshake) checkHandshake(raw)
       const decision = guard({ route, raw: raw.rawHeaders, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
-      if (!(decision instanceof Promise)) return settle(request, reply, upstream, decision)
+      if (!(decision instanceof Promise)) {
+        settle(request, reply, upstream, decision)?.catch(next)
+        return
+      }
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {
         if (!reply.raw.destroyed) return settle(request, reply, upstream, drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)

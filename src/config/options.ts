@@ -82,12 +82,13 @@ export const optionsSchema = group({
   caFile: { type: 'string', minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' },
   traces: { type: 'string', format: 'upstream', env: 'CODEX_SIDECAR_TRACES', description: 'URL of an OpenTelemetry collector that gets a span for each request (OTLP over HTTP). Needs packages of its own, see below.' },
   lanes: group({
-    verified: count('Requests at once on a route with tokens known to be good.', 512),
-    unverified: count('Requests at once on a route with new or suspect tokens.', 64)
+    verified: count('Requests at once on a route with tokens known to be good; a fair share for each of them.', 512),
+    unverified: count('Requests at once on a route with tokens that are not known to be good; a fair share for each of them.', 64)
   }),
   times: group({
     requestHead: ms('Wait for a request’s own headers.', 60_000),
     connect: ms('Connecting to the upstream, TLS included.', 10_000),
+    place: ms('Wait for a place in a lane that is full.', 10_000),
     streamHeaders: ms('Wait for the upstream’s answer to a request that accepts an event stream.', 300_000),
     headers: ms('Wait for the upstream’s answer to any other request.', 600_000),
     idleUpload: ms('Silence of a client within its upload, or of an upstream that takes nothing of it; time for the next 64 KB of an upload that nobody wants any more.', 120_000),

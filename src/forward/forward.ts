@@ -20,12 +20,13 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 const headersTimeout = ({ headers }: IncomingMessage, { times }: Config): number =>
   headers.accept?.includes('text/event-stream') === true ? times.streamHeaders : times.headers
 
-/** Takes a place in the lane; what was taken before is given back where there is none. */
-function enter (lane: Lane, undo: () => void): () => void {
+/** Lets a request pass the circuit, and takes a tunnel's place where it needs one; its place in the lane is given back where that fails. */
+function admit (lane: Lane, leave: () => void, tunnels: Switch | undefined): () => void {
   try {
-    return lane.enter()
+    lane.pass()
+    return tunnels?.admit() ?? ignore
   } catch (error) {
-    undo()
+    leave()
     throw error
   }
 }
@@ -48,23 +49,24 @@ export interface Judged {
   decision: Decision
   /** Set where it asks for a WebSocket. */
   upgrade: Upgrade | undefined
+  /** Gives its place in the lane back. */
+  leave: () => void
 }
 
 /**
  * Sends judged requests upstream: HTTP, event streams, and WebSocket handshakes, whose refusals are HTTP answers too.
- * @throws SidecarError `lane_full`; every later failure becomes an answer
+ * @throws SidecarError `lane_full` for a WebSocket too many, or the last failure of an upstream that can not be connected to; every later failure becomes an answer
  */
 export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
   const uploadLimits = { ...config.limits, idle: config.times.idleUpload }
-  return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade }: Judged): void {
+  return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade, leave }: Judged): void {
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
     const via = loop.via(upstream.origin)
     const kept = endToEnd(raw.rawHeaders, upstream.judged)
     const headers = record.trace?.outgoing(kept) ?? kept
     if (via !== undefined) headers.push('Via', via)
-    const close = upgrade === undefined ? ignore : tunnels.admit()
-    const leave = enter(lane, close)
+    const close = admit(lane, leave, upgrade === undefined ? undefined : tunnels)
     reply.hijack()
     // Only now: a client with a refused token never sends its body. HTTP/1.0 knows no such answer (RFC 9110 section 10.1.1).
     if (raw.headers.expect !== undefined && raw.httpVersion !== '1.0') reply.raw.writeContinue()

@@ -1,9 +1,9 @@
 import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
-import { SidecarError } from '../answers/errors.ts'
 import type { Config } from '../config/config.ts'
 import type { Circuit } from './circuit.ts'
 import type { LaneDispatch } from './connection.ts'
 import { Connections, type ConnectionsOptions } from './connections.ts'
+import { Shares } from './shares.ts'
 
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
@@ -14,18 +14,18 @@ const PROBES = 5
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
   readonly name: LaneName | 'probe'
-  readonly #limit: number
+  /** Its places, a fair share for each token. */
+  readonly shares: Shares
   /** Fails requests at once while nothing can be connected to. */
   readonly circuit: Circuit
   readonly #dispatcher: Dispatcher
   /** Those that the dispatcher chooses from; behind a proxy they come with the first request. */
   readonly #connections: Connections[] = []
-  #inFlight = 0
 
   constructor (name: LaneName | 'probe', origin: string, { lanes, times, ca, proxied, noProxy }: Config, circuit: Circuit) {
     this.name = name
     this.circuit = circuit
-    this.#limit = name === 'probe' ? PROBES : lanes[name]
+    this.shares = new Shares(name === 'probe' ? PROBES : lanes[name])
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     const options = {
@@ -43,27 +43,30 @@ export class Lane {
   }
 
   /** Requests in flight at most. */
-  get limit (): number { return this.#limit }
+  get limit (): number { return this.shares.limit }
 
   /** Requests in flight. */
-  get inFlight (): number { return this.#inFlight }
+  get inFlight (): number { return this.shares.taken }
 
   /** Whether a request could go now. */
-  get free (): boolean { return this.#inFlight < this.#limit && (this.circuit.passes || this.#kept) }
+  get free (): boolean { return this.inFlight < this.limit && (this.circuit.passes || this.#kept) }
 
   /** Whether a request could go without connecting first. */
   get #kept (): boolean { return this.#connections.some(({ kept }) => kept) }
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
+   * @param holder whose share it is of
    * @throws SidecarError `lane_full`, or the last failure of an upstream that can not be connected to
    */
-  enter (): () => void {
-    if (this.#inFlight >= this.#limit) throw new SidecarError('lane_full', { detail: String(this.#limit), retryAfter: 1 })
-    if (this.circuit.open && !this.#kept) this.circuit.enter()
-    this.#inFlight++
-    return () => { this.#inFlight-- }
+  enter (holder = ''): () => void {
+    if (!this.shares.admits(holder)) throw this.shares.full()
+    this.pass()
+    return this.shares.take(holder)
   }
+
+  /** @throws SidecarError the last failure of an upstream that can not be connected to */
+  pass (): void { if (this.circuit.open && !this.#kept) this.circuit.enter() }
 
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {

@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http'
+import t from 'tap'
+import { Agent, request } from 'undici'
+import { Shares } from '../../src/upstream/shares.ts'
+import { simulatedClock } from '../fixtures/clock.ts'
+import { RawClient } from '../fixtures/raw-client.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+import { bearer } from '../fixtures/token.ts'
+import { json, startUpstream } from '../fixtures/upstream.ts'
+
+const turn = async (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+t.test('a key that may not list models: 100 POSTs at once, all served', async t => {
+  const waiting: ServerResponse[] = []
+  const upstream = await startUpstream(t, ({ method }, response) => {
+    if (method === 'GET') json(response, 403, { error: { message: 'Missing scopes: api.model.read' } })
+    else waiting.push(response)
+  })
+  const { url } = await startSidecar(t, { upstream: upstream.url, env: { CODEX_SIDECAR_PROBE: 'first-use' } })
+  const agent = new Agent({ connections: 100 })
+  t.teardown(() => agent.destroy())
+  const answers = Array.from({ length: 100 }, async () => {
+    const { statusCode, body } = await request(`${url}/v1/responses`, { method: 'POST', headers: bearer('sk-restricted'), body: '{}', dispatcher: agent })
+    await body.dump()
+    return statusCode
+  })
+  while (waiting.length < 57) await turn()
+  t.equal(waiting.length, 57, 'one token has not all of the 64 places')
+  for (const response of waiting) json(response, 200, {})
+  for (let served = 57; served < 100; served++) {
+    while (waiting.length <= served) await turn()
+    json(waiting[served] as ServerResponse, 200, {})
+  }
+  t.strictSame(new Set(await Promise.all(answers)), new Set([200]))
+})
+
+t.test('a token that was good keeps its lane, however long it was idle and whatever junk hangs in the other one', async t => {
+  const clock = simulatedClock()
+  const hanging: ServerResponse[] = []
+  const upstream = await startUpstream(t, ({ headers, url }, response) => {
+    if (headers.authorization !== 'Bearer good') hanging.push(response)
+    else json(response, url === '/v1/unclear' ? 401 : 200, {})
+  })
+  const { url } = await startSidecar(t, { upstream: upstream.url, clock, lanes: { unverified: 3 }, times: { place: 1 } })
+  const send = async (token: string, path = '/v1/models') => {
+    const { statusCode, body } = await request(url + path, { headers: bearer(token) })
+    await body.dump()
+    return statusCode
+  }
+  t.equal(await send('good'), 200)
+  const junk = [1, 2, 3].map(i => send(`junk-${i}`).catch(() => 0))
+  while (hanging.length < 3) await turn()
+  t.equal(await send('junk-4'), 503)
+  clock.advance(3_600_000)
+  t.equal(await send('good'), 200, 'idle past its verdict')
+  t.equal(await send('good', '/v1/unclear'), 401)
+  t.equal(await send('good', '/v1/unclear'), 401)
+  t.equal(await send('good'), 200, 'after 401s without a reason')
+  for (const response of hanging) response.end()
+  await Promise.all(junk)
+})
+
+t.test('a new token waits for a place, and one whose client leaves waits no longer', async t => {
+  const waiting: ServerResponse[] = []
+  const upstream = await startUpstream(t, (_request, response) => { waiting.push(response) })
+  const { url, port, line } = await startSidecar(t, { upstream: upstream.url, lanes: { unverified: 1 } })
+  const send = async (token: string) => {
+    const { statusCode, body } = await request(`${url}/v1/models`, { headers: bearer(token) })
+    await body.dump()
+    return statusCode
+  }
+  const first = send('first')
+  while (waiting.length < 1) await turn()
+  const leaver = new RawClient(t, port)
+  leaver.write('GET /v1/leaver HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer leaver\r\n\r\n')
+  const second = send('second')
+  leaver.socket.destroy()
+  await line(({ path }) => path === '/v1/leaver')
+  json(waiting[0] as ServerResponse, 200, {})
+  while (waiting.length < 2) await turn()
+  json(waiting[1] as ServerResponse, 200, {})
+  t.strictSame(await Promise.all([first, second]), [200, 200])
+  t.strictSame(upstream.seen.map(({ url }) => url), ['/v1/models', '/v1/models'])
+})
+
+t.test('where a lane is full, tokens share it', async t => {
+  const shares = new Shares(90)
+  let greedy = 0
+  for (; shares.admits('greedy'); greedy++) shares.take('greedy')
+  t.equal(greedy, 80, 'eight ninths for one alone')
+  t.ok(shares.admits('modest'), 'and there is one for somebody else')
+  const few = new Shares(1)
+  const leave = few.take('a')
+  const order: string[] = []
+  const wait = async (holder: string): Promise<void> => {
+    const give = await few.wait(holder, { patience: 10_000, signal: new AbortController().signal })
+    order.push(holder)
+    give()
+  }
+  const all = [wait('b'), wait('c'), wait('b')]
+  leave()
+  await Promise.all(all)
+  t.strictSame(order, ['b', 'c', 'b'])
+  t.equal(few.taken, 0)
+  const again = new Shares(3)
+  const places = [again.take('a'), again.take('a'), again.take('b')] as const
+  const next = ['a', 'b'].map(async holder => { await again.wait(holder, { patience: 10_000, signal: new AbortController().signal }); return holder })
+  places[0]()
+  t.equal(await Promise.race(next), 'a', 'who holds as few comes first by coming first')
+  places[1]()
+  await Promise.all(next)
+  await t.rejects(again.wait('c', { patience: 1, signal: new AbortController().signal }), { code: 'lane_full' })
+})
