@@ -6,6 +6,8 @@ const HOLDS = 3_600_000
 const STALE = 60_000
 /** ms between two questions for the time, whatever came of the first one. */
 const GAP = 10_000
+/** ms that an answer may take for its Date to be noted: it says when the answer was made, not when it came through. */
+const PROMPT = 30_000
 /** ms by which the two clocks of this machine may part: more is a sleep, or somebody has set the clock. */
 const PARTED = 5_000
 
@@ -19,6 +21,9 @@ export interface JudgingClock {
   readonly wall: () => number
 }
 
+/** Both clocks of this machine, ms. */
+export interface Moment { readonly monotonic: number, readonly wall: number }
+
 /**
  * The time as an upstream tells it in the Date field of its answers (RFC 9110 section 6.6.1), by which it judges tokens.
  * The wall clock of a laptop that slept, or of a machine with two systems, is hours off (microsoft/WSL#4245).
@@ -26,8 +31,8 @@ export interface JudgingClock {
 export class UpstreamClock implements JudgingClock {
   readonly #clock: Clock
   readonly #ask: () => Promise<string | undefined>
-  /** Both clocks of this machine at the time when the upstream's was `date`, ms. */
-  #noted: { readonly date: number, readonly monotonic: number, readonly wall: number } | undefined
+  /** When the upstream's was `date`, ms. */
+  #noted: Moment & { readonly date: number } | undefined
   #flight: Promise<number | undefined> | undefined
   #askAt = -Infinity
 
@@ -43,11 +48,19 @@ export class UpstreamClock implements JudgingClock {
     return noted === undefined || this.#clock.monotonic() - noted.monotonic > STALE || this.#parted(noted)
   }
 
-  /** Takes in the Date field of an answer that came just now. */
-  note (field: string | undefined): void {
+  /** Now. */
+  moment (): Moment { return { monotonic: this.#clock.monotonic(), wall: this.#clock.wall() } }
+
+  /**
+   * Takes in the Date field of an answer that came just now. One that was long under way may be as old as its request:
+   * this machine may have slept in between, and a clock that is behind would refuse tokens that are new.
+   * @param since when its request began
+   */
+  note (field: string | undefined, since: Moment): void {
     const date = Date.parse(field ?? '')
-    if (Number.isNaN(date)) return
-    this.#noted = { date, monotonic: this.#clock.monotonic(), wall: this.#clock.wall() }
+    const now = this.moment()
+    const took = Math.max(now.monotonic - since.monotonic, now.wall - since.wall)
+    if (!Number.isNaN(date) && took <= PROMPT) this.#noted = { date, ...now }
   }
 
   now (): number | undefined {
@@ -67,19 +80,19 @@ export class UpstreamClock implements JudgingClock {
 
   /** Asks for the time where it is not known: once for all who wait, and not all the time. */
   confirm (): Promise<number | undefined> {
-    const now = this.#clock.monotonic()
-    if (this.now() === undefined && this.#flight === undefined && now >= this.#askAt) {
-      this.#askAt = now + GAP
+    const since = this.moment()
+    if (this.now() === undefined && this.#flight === undefined && since.monotonic >= this.#askAt) {
+      this.#askAt = since.monotonic + GAP
       this.#flight = this.#ask().then(field => {
         this.#flight = undefined
-        this.note(field)
+        this.note(field, since)
         return this.now()
       })
     }
     return this.#flight ?? Promise.resolve(this.now())
   }
 
-  #parted ({ monotonic, wall }: { readonly monotonic: number, readonly wall: number }): boolean {
+  #parted ({ monotonic, wall }: Moment): boolean {
     return Math.abs((this.#clock.wall() - wall) - (this.#clock.monotonic() - monotonic)) > PARTED
   }
 }

@@ -91,6 +91,9 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
   const pass = (about: Case, source: Source | undefined, lane: LaneName): Decision => {
     const { credential, ticket, presentation } = about
     const { route } = presentation
+    const judging = clockOf(route)
+    const since = judging.stale ? judging.moment() : undefined
+    let within = ticket
     return {
       refusal: undefined,
       source,
@@ -98,18 +101,18 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
       credential,
       learn: (status, headers, body) => {
         unswitched.learn(presentation, status)
-        const judging = clockOf(route)
-        if (judging.stale) judging.note(valuesOf(headers, 'date')[0])
+        if (since !== undefined && judging.stale) judging.note(valuesOf(headers, 'date')[0], since)
         const testimony = withoutToken(inContext(testimonyOf(route, 'upstream', { status, headers, body }), presentation), credential)
         const left = cache.learn(ticket, testimony)
+        within = cache.ticket(ticket)
         if (testimony.kind !== 'rejected') return false
         if (left?.state !== 'inactive') prober?.beside(credential, presentation, ticket)
         return testimony.reach === 'token'
       },
       overhear: event => {
-        // What is said within an answer is newer than its head.
+        // It is newer than the answer's head, but no newer than what came of later requests; and all of it is one word.
         const testimony = withoutToken(testimonyInBand(route, event), credential)
-        cache.learn(cache.ticket(ticket), testimony.kind === 'rejected' ? testimony : { kind: 'pending' })
+        cache.learn(within, testimony.kind === 'rejected' ? testimony : { kind: 'pending' })
       },
       doubt: () => { cache.doubt(ticket) }
     }
@@ -125,7 +128,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
   /** Requests like this one may have waited for others' answers: it begins now, so that its own is no older than those. */
   const goOn = (about: Case, verdict: Verdict | undefined): Decision => verdict?.state === 'inactive'
     ? refuse(verdict, about)
-    : pass({ ...about, ticket: cache.ticket(about.ticket) }, verdict?.source, verdict === undefined ? 'unverified' : 'verified')
+    : pass({ ...about, ticket: cache.ticket(about.ticket) }, verdict?.source, cache.laneOf(about.ticket))
 
   /** Goes through the validators from the one given on; it stays synchronous as long as they do. */
   function ask (about: Case, from = 0): Decision | Promise<Decision> {

@@ -230,6 +230,20 @@ t.test('dead-token words against a good verdict that holds', async t => {
   })
 })
 
+t.test('a probe with other fields than those that were good says nothing against a token', async t => {
+  const { cache, ticket, look, time } = setUp()
+  const byProbe: Testimony = { kind: 'rejected', reach: 'token', verdict: { ...revoked, source: 'probe' } }
+  cache.learn(ticket('a'), { kind: 'accepted', source: 'probe' })
+  cache.learn(ticket('a', openai, { raw: ['OpenAI-Organization', 'org-wrong'] }), byProbe)
+  t.equal(look('a'), 'active')
+  cache.learn(ticket('a'), byProbe)
+  t.equal(look('a'), 'inactive', 'with the same ones it does')
+  cache.learn(ticket('b'), { kind: 'accepted', source: 'probe' })
+  time.now += 600_000
+  cache.learn(ticket('b', openai, { raw: ['OpenAI-Organization', 'org-wrong'] }), byProbe)
+  t.equal(look('b'), 'inactive', 'so it does where no good verdict holds')
+})
+
 t.test('a false negative is a success on the same route within 60 s of a refusal', async t => {
   const { clock, time, ticket } = setUp()
   const registry = new Registry()
@@ -259,6 +273,11 @@ t.test('a 401 to a request that began before a release is not held against the t
   cache.learn(slow, rejected)
   cache.learn(other, rejected)
   t.strictSame([look('a'), look('b')], [undefined, undefined])
+  cache.learn(ticket('a'), accepted)
+  cache.learn(ticket('a'), rejected)
+  cache.release(String(credentialOf('a')))
+  cache.learn(ticket('a'), rejected)
+  t.equal(look('a'), 'active', 'nor is one that came before it, against a good verdict, the first of two')
 })
 
 t.test('an answer to a request from before a rejection does not extend it, nor end it', async t => {

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { Key } from '../../credential/credential.ts'
 import type { Active, Inactive, Source, Testimony, Verdict, VerdictObserver } from '../verdict.ts'
 import { Alike } from './alike.ts'
-import { contradict } from './contradiction.ts'
+import { contradict, outweighsProbe } from './contradiction.ts'
 import { count, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
 import { renew } from './good.ts'
 import { asksAgain, reject, wasAsked, type Holds } from './rejection.ts'
@@ -102,6 +102,9 @@ export class VerdictCache {
     if (good !== undefined) good.refreshAt = -Infinity
   }
 
+  /** Where a token's requests go. */
+  laneOf ({ key }: Ticket): Look['lane'] { return this.#active.has(key) ? 'verified' : 'unverified' }
+
   /** Takes over the good verdicts of another cache on these routes; every answer from now on is newer than they are. */
   adopt (before: VerdictCache, prefixes: ReadonlySet<string>): void {
     const latest = this.#options.clock.monotonic() + this.#options.active
@@ -113,6 +116,7 @@ export class VerdictCache {
   release (fingerprint = ''): number {
     // A 401 to a request that is under way is older than this word.
     this.#forgottenGoodAt = ++this.#order
+    for (const [key, good] of this.#active.entries()) if (key.startsWith(fingerprint)) good.contradiction = undefined
     const held = new Set([...this.#inactive.keys(), ...this.#alike.keys()].filter(key => key.startsWith(fingerprint)))
     for (const key of held) {
       this.#inactive.delete(key)
@@ -151,7 +155,7 @@ export class VerdictCache {
   #dead (ticket: Ticket, good: ActiveEntry | undefined, { verdict, inBand = false }: { verdict: Inactive, inBand?: boolean }): Verdict | undefined {
     const now = this.#options.clock.monotonic()
     if (ticket.like.handshake && !inBand) return this.#rejectAlike(ticket, verdict, true) // the same token may be taken over HTTP
-    if (verdict.source === 'probe' && good !== undefined && good.requests.length > 0) return good.verdict // that of a real request
+    if (verdict.source === 'probe' && good !== undefined && outweighsProbe(good, ticket, now)) return good.verdict
     if (good === undefined || now >= good.until || verdict.source !== 'upstream') return this.#reject(ticket, verdict)
     const reach = contradict(good, ticket, { now, next: () => ++this.#order })
     if (reach === 'token') return this.#reject(ticket, verdict)

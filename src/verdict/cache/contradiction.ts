@@ -29,3 +29,7 @@ export function contradict (good: ActiveEntry, { like, order }: Ticket, { now, n
   standing.by.add(name)
   return undefined
 }
+
+/** Whether a token that was good stays so when a probe says that it is dead: real requests know better, and so does a probe with the fields that were good. */
+export const outweighsProbe = ({ requests, shapes, until }: ActiveEntry, { like }: Ticket, now: number): boolean =>
+  requests.length > 0 || (now < until && !shapes.includes(like.shape))

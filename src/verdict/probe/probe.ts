@@ -54,6 +54,7 @@ export async function probe (upstream: Upstream, path: string, presentation: Pre
 
 /** `rest` settles when nothing of the answer is left on the socket; nobody has to wait for it. */
 async function ask (upstream: Upstream, path: string, presentation: Presentation, signal: AbortSignal): Promise<ProbeAnswer & { rest: Promise<unknown> }> {
+  const since = upstream.clock.moment()
   try {
     const { statusCode: status, headers, body } = await upstream.probe.request({
       origin: upstream.origin, path: path.replace('{version}', versionOf(presentation.raw)), method: 'GET', headers: headersFor(presentation), signal
@@ -62,7 +63,7 @@ async function ask (upstream: Upstream, path: string, presentation: Presentation
     // Only a 401 has something to say in its body.
     const [reason, rest] = status === 401 ? [await read(body), Promise.resolve()] : [undefined, body.dump({ limit: READ, signal })]
     const testimony = testimonyOf(upstream.route, 'probe', { status, headers: fields, body: reason })
-    upstream.clock.note(valuesOf(fields, 'date')[0])
+    upstream.clock.note(valuesOf(fields, 'date')[0], since)
     return { testimony, outcome: outcomeOf(testimony), status, rest }
   } catch {
     return { testimony: { kind: 'silent' }, outcome: 'failed', rest: Promise.resolve() }

@@ -1,0 +1,68 @@
+import t from 'tap'
+import type { Clock } from '../../src/clock.ts'
+import type { Options, Route } from '../../src/config/options.ts'
+import { defaultRoutes } from '../../src/config/routes.ts'
+import { UpstreamClock } from '../../src/upstream/clock.ts'
+import { VerdictCache } from '../../src/verdict/cache/cache.ts'
+import { createClaimsValidator } from '../../src/verdict/local/claims.ts'
+import { credentialOf, guardOn, ticketsOf } from '../fixtures/judging.ts'
+import { jwt } from '../fixtures/token.ts'
+
+const openai = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options)[2] as Route
+
+function setUp () {
+  const time = { now: 1 }
+  const clock: Clock = { monotonic: () => time.now, wall: () => 1_700_000_000_000 + time.now }
+  return { time, clock, cache: new VerdictCache({ entries: 100, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock }) }
+}
+
+t.test('all that is said within one answer is one word, no newer than what came of later requests', async t => {
+  const { cache, clock, time } = setUp()
+  const look = () => cache.look(ticketsOf(cache, clock)(credentialOf('a'), openai)).verdict?.state
+  const guard = guardOn(cache, clock)
+  const begin = async () => await guard({ route: openai, raw: ['Authorization', 'Bearer a'], method: 'POST', path: '/v1/responses' })
+  const error = { code: 'token_revoked', message: 'revoked' }
+  const [old, stream] = [await begin(), await begin()]
+  old.learn(200, [])
+  stream.learn(200, [])
+  for (const event of [{ type: 'error', error }, { type: 'response.failed', response: { error } }]) stream.overhear(event)
+  t.equal(look(), 'active', 'an error and the failed response are one contradiction')
+  time.now += 600_000
+  old.overhear({ type: 'error', error })
+  t.equal(look(), undefined, 'a later request was good')
+  stream.overhear({ type: 'error', error })
+  t.equal(look(), 'inactive', 'none was later than this one')
+})
+
+t.test('a request that waited for a probe which says nothing goes where the token’s others go by now', async t => {
+  const { cache, clock } = setUp()
+  let answered: (verdict: undefined) => void = () => {}
+  const guard = guardOn(cache, clock, { prober: { first: () => new Promise(resolve => { answered = resolve }), beside: () => {} } })
+  const waiting = guard({ route: openai, raw: ['Authorization', 'Bearer a'], method: 'POST' })
+  cache.learn(ticketsOf(cache, clock)(credentialOf('a'), openai), { kind: 'accepted', source: 'upstream' })
+  answered(undefined)
+  t.equal((await waiting).lane, 'verified')
+})
+
+t.test('a Date that was long under way does not set the clock by which new tokens are judged', async t => {
+  const { cache, clock, time } = setUp()
+  let ahead = 0
+  const laptop: Clock = { monotonic: clock.monotonic, wall: () => clock.wall() + ahead }
+  const upstream = new UpstreamClock(laptop, () => Promise.resolve(undefined))
+  const guard = guardOn(cache, laptop, { clockOf: () => upstream, local: createClaimsValidator(() => upstream) })
+  const judge = async (token: string) => await guard({ route: openai, raw: ['Authorization', `Bearer ${token}`], method: 'POST' })
+  const slow = await judge('a')
+  const date = new Date(laptop.wall()).toUTCString()
+  ahead = 8 * 3_600_000 // it sleeps, the answer having come
+  slow.learn(200, ['Date', date])
+  const fresh = jwt({ nbf: laptop.wall() / 1_000, exp: laptop.wall() / 1_000 + 3_600 })
+  const { refusal, learn } = await judge(fresh)
+  t.equal(refusal, undefined)
+  learn(200, ['Date', new Date(laptop.wall()).toUTCString()])
+  t.not(upstream.now(), undefined, 'one that came soon does')
+  time.now += 61_000
+  const late = await judge(fresh)
+  time.now += 30_001
+  late.learn(200, ['Date', date])
+  t.ok((upstream.now() ?? 0) > laptop.wall() - 2_000)
+})
