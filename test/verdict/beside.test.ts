@@ -65,7 +65,7 @@ async function openSession (t: Test, url: string, { path, fields }: Omit<Asked, 
   const socket = new WebSocket(url.replace('http', 'ws') + path, { headers: { ...fields, 'x-roll': '1' } })
   t.teardown(() => { socket.terminate() })
   await once(socket, 'message')
-  socket.on('message', data => { echoes.take(String(data as Buffer)) })
+  socket.on('message', data => { echoes.take((data as Buffer).toString()) })
   return {
     stream, echoes,
     send: (number: number): void => { socket.send(String(number)) },
