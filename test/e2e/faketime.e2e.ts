@@ -50,7 +50,7 @@ async function startWithClock (t: Test, offset: string) {
     await sendTo(url, { upstream: 'chatgpt', method: handshake ? 'GET' : 'POST', path: '/backend-api/codex/responses', handshake, fields: { authorization: `Bearer ${secret}` }, roll: 1 }, agent)
   return {
     /** What the program's log says of the time: it shows that its clock is off. */
-    hours: (): number => Math.round(((JSON.parse(out.split('\n')[0] ?? '{}') as { time: number }).time - Date.now()) / 3_600_000),
+    hours: (): number => Math.round((Date.parse(/"time":"([^"]+)"/.exec(out)?.[1] ?? '') - Date.now()) / 3_600_000) + 0,
     jump: (to: string): void => { writeFileSync(join(dir, 'offset'), `${to}\n`) },
     async check (t: Test, times: number): Promise<void> {
       let refused = 0
@@ -81,14 +81,14 @@ t.test('whatever the clock says, good tokens are served and expired ones refused
     await t.test(`a clock that is off by ${hours} hours`, async t => {
       const program = await startWithClock(t, offset)
       t.equal(program.hours(), hours, 'it is')
-      await program.check(t, 20)
+      await program.check(t, 10)
     })
   }
   await t.test('a clock that jumps by 3 hours while it runs, there and back', async t => {
     const program = await startWithClock(t, '+0')
     for (const offset of ['+0', '+3h', '+0', '-3h', '+3h']) {
       program.jump(offset)
-      await program.check(t, 10)
+      await program.check(t, 5)
     }
   })
 })
