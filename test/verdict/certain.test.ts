@@ -22,13 +22,12 @@ const openai = (code: string | null, message: string): Told => ({ status: 401, b
 async function setUp (t: Test, rule: (asked: Asked) => Told | Promise<Told>, options: Omit<SidecarOptions, 'upstream'> = {}) {
   const clock = simulatedClock()
   const told = (method = '', url = '', headers: IncomingHttpHeaders): Told | Promise<Told> => rule({ method, path: url.replace(/\?.*/, ''), headers })
-  const { url: upstream, seen, server } = await startUpstream(t, async ({ method, url, headers }, response) => {
-    const { status, body } = await told(method, url, headers)
-    json(response, status, body)
+  const { url: upstream, seen, server } = await startUpstream(t, ({ method, url, headers }, response) => {
+    void Promise.resolve(told(method, url, headers)).then(({ status, body }) => { json(response, status, body) })
   })
   const sockets = new WebSocketServer({ noServer: true })
-  server.on('upgrade', async (incoming, socket, head) => {
-    const { status, body } = await told('UPGRADE', incoming.url, incoming.headers)
+  server.on('upgrade', (incoming, socket, head) => {
+    const { status, body } = told('UPGRADE', incoming.url, incoming.headers) as Told
     const text = JSON.stringify(body)
     if (status !== 101) socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`)
     else sockets.handleUpgrade(incoming, socket, head, client => { client.send(text); client.close(3000) })
