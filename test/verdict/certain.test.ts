@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import type { IncomingHttpHeaders } from 'node:http'
+import t, { type Test } from 'tap'
+import { Agent, request } from 'undici'
+import { WebSocket, WebSocketServer } from 'ws'
+import { simulatedClock } from '../fixtures/clock.ts'
+import { startSidecar, type SidecarOptions } from '../fixtures/sidecar.ts'
+import { bearer, jwt } from '../fixtures/token.ts'
+import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
+
+// Rows of public reports (the parts A, E, F and H of the list they stand in), each with what is right.
+
+interface Asked { readonly method: string, readonly path: string, readonly headers: IncomingHttpHeaders }
+interface Told { readonly status: number, readonly body: unknown }
+
+const good: Told = { status: 200, body: { ok: true } }
+const dead: Told = { status: 401, body: deadKey }
+const anthropic = (message: string): Told => ({ status: 401, body: { type: 'error', error: { type: 'authentication_error', message } } })
+const openai = (code: string | null, message: string): Told => ({ status: 401, body: { error: { code, message, type: 'invalid_request_error', param: null } } })
+
+/** An upstream by a rule, and what a client sees through the program. */
+async function setUp (t: Test, rule: (asked: Asked) => Told | Promise<Told>, options: Omit<SidecarOptions, 'upstream'> = {}) {
+  const clock = simulatedClock()
+  const told = (method = '', url = '', headers: IncomingHttpHeaders): Told | Promise<Told> => rule({ method, path: url.replace(/\?.*/, ''), headers })
+  const { url: upstream, seen, server } = await startUpstream(t, ({ method, url, headers }, response) => {
+    void Promise.resolve(told(method, url, headers)).then(({ status, body }) => { json(response, status, body) })
+  })
+  const sockets = new WebSocketServer({ noServer: true })
+  server.on('upgrade', (incoming, socket, head) => {
+    const { status, body } = told('UPGRADE', incoming.url, incoming.headers) as Told
+    const text = JSON.stringify(body)
+    if (status !== 101) socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`)
+    else sockets.handleUpgrade(incoming, socket, head, client => { client.send(text); client.close(3000) })
+  })
+  const { url } = await startSidecar(t, { upstream, clock, ...options })
+  const agent = new Agent()
+  t.teardown(() => agent.destroy())
+  async function send (path: string, headers: Record<string, string>, method: 'GET' | 'POST' = 'POST') {
+    const { statusCode: status, headers: answer, body } = await request(url + path, { method, headers, body: method === 'POST' ? '{}' : null, dispatcher: agent })
+    return { status, ours: answer['proxy-status'] !== undefined, text: await body.text() }
+  }
+  /** The status of a handshake, or 101 and its first message. */
+  async function shake (path: string, headers: Record<string, string>): Promise<string> {
+    const socket = new WebSocket(url.replace('http', 'ws') + path, { headers })
+    socket.on('error', () => {})
+    t.teardown(() => { socket.terminate() })
+    return await Promise.race([
+      once(socket, 'message').then(([data]) => `101 ${(data as Buffer).toString()}`),
+      once(socket, 'unexpected-response').then(([, response]) => String((response as { statusCode: number }).statusCode))
+    ])
+  }
+  return { send, shake, clock, seen }
+}
+
+const served = { status: 200, ours: false }
+const probing = { config: { probe: 'first-use' } } as const
+const oauth = { 'anthropic-beta': 'oauth-2025-04-20' }
+
+t.test('A1, H2: an OAuth token that one client sends without its beta header serves the other client as ever', async t => {
+  const s = await setUp(t, ({ headers }) => headers['anthropic-beta'] === undefined ? anthropic('OAuth authentication is currently not supported.') : good)
+  const token = bearer('sk-ant-oat01-x')
+  for (let i = 0; i < 4; i++) {
+    t.match(await s.send('/v1/messages', token), { status: 401, ours: false }, 'its own answer passes unchanged')
+    t.match(await s.send('/v1/messages', { ...token, ...oauth }), served)
+  }
+})
+
+t.test('A2: a restricted key that may not list models may ask', async t => {
+  const s = await setUp(t, ({ method }) => method === 'GET' ? openai(null, 'You have insufficient permissions for this operation. Missing scopes: api.model.read') : good)
+  for (let i = 0; i < 3; i++) t.match(await s.send('/v1/models', bearer('sk-r'), 'GET'), { status: 401, ours: false })
+  t.match(await s.send('/v1/responses', bearer('sk-r')), served)
+})
+
+t.test('A3: a key with a wrong organisation is good with the right one', async t => {
+  const s = await setUp(t, ({ headers }) => headers['openai-organization'] === 'org-a' ? good : openai('mismatched_organization', 'OpenAI-Organization header should match organization for API key'))
+  for (let i = 0; i < 3; i++) t.match(await s.send('/v1/responses', { ...bearer('sk-o'), 'openai-organization': 'org-b' }), { status: 401, ours: false })
+  t.match(await s.send('/v1/responses', { ...bearer('sk-o'), 'openai-organization': 'org-a' }), served)
+})
+
+t.test('A4, A5, H7: what a token looks like, and which account it names, is the upstream’s business where it is nobody’s official one', async t => {
+  const s = await setUp(t, () => good)
+  t.match(await s.send('/backend-api/codex/responses', { ...bearer(jwt({}, 'acct-1')), 'chatgpt-account-id': 'org-2' }), served)
+  t.match(await s.send('/backend-api/codex/responses', bearer('sk-clb-abc')), served)
+  t.match(await s.send('/v1/chat/completions', bearer('sk-ant-api03-abc')), served)
+})
+
+t.test('A8: a 101 proves nothing: a dead key stays rejected', async t => {
+  const s = await setUp(t, ({ method }) => method === 'UPGRADE' ? { status: 101, body: { type: 'error', error: { code: 'invalid_api_key' } } } : dead)
+  t.match(await s.send('/v1/responses', bearer('sk-dead')), { status: 401, ours: false })
+  s.clock.advance(16_000)
+  await s.shake('/v1/realtime', bearer('sk-dead'))
+  t.match(await s.send('/v1/responses', bearer('sk-dead')), { status: 401, ours: true }, 'by us, as before')
+})
+
+t.test('A10: our refusal repeats what the upstream said', async t => {
+  const words = 'Your account was deactivated, check your email for more information.'
+  const s = await setUp(t, () => openai('account_deactivated', words))
+  for (let i = 0; i < 2; i++) await s.send('/v1/responses', bearer('sk-d'))
+  const { ours, text } = await s.send('/v1/responses', bearer('sk-d'))
+  t.equal(ours, true)
+  t.match(text, words)
+})
+
+t.test('E1: a token that the probe’s path has no access for is served by the path that knows it', async t => {
+  const s = await setUp(t, ({ method }) => method === 'GET' ? anthropic('this token has no access to models') : good, probing)
+  for (let i = 0; i < 8; i++) {
+    t.match(await s.send('/v1/messages', bearer('sk-ant-oat01-e')), served)
+    s.clock.advance(19_000)
+  }
+})
+
+t.test('E2: a probe’s 401 refuses nobody whose real requests are answered, not even while the next one runs', async t => {
+  let renewal = good
+  let turns = 0
+  let finish: (() => void) | undefined
+  const s = await setUp(t, ({ method }) => {
+    if (method === 'GET') return renewal
+    return ++turns === 2 ? new Promise(resolve => { finish = () => { resolve(good) } }) : good
+  }, probing)
+  t.match(await s.send('/v1/responses', bearer('sk-e2')), served)
+  renewal = dead
+  s.clock.advance(9.5 * 60_000)
+  const turn = s.send('/v1/responses', bearer('sk-e2'))
+  while (finish === undefined || !/codex_sidecar_probes_total\S*outcome="inactive"\S* 1/.test((await s.send('/metrics', {}, 'GET')).text)) await new Promise(resolve => setImmediate(resolve))
+  t.match(await s.send('/v1/responses', bearer('sk-e2')), served, 'a helper with the same token')
+  finish()
+  t.match(await turn, served)
+})
+
+t.test('F1: a key whose handshakes are refused with a definitive 401 is served over HTTP', async t => {
+  const s = await setUp(t, ({ method }) => method === 'UPGRADE' ? dead : good, probing)
+  for (let i = 0; i < 4; i++) {
+    t.equal(await s.shake('/v1/responses', bearer('sk-f1')), '401')
+    t.match(await s.send('/v1/responses', bearer('sk-f1')), served)
+  }
+})
+
+t.test('F2: one definitive 401 to a token known to be good refuses nothing after it', async t => {
+  let next = good
+  const s = await setUp(t, () => next)
+  t.match(await s.send('/v1/responses', bearer('sk-f2')), served)
+  next = dead
+  t.match(await s.send('/v1/responses', bearer('sk-f2')), { status: 401, ours: false })
+  next = good
+  for (let i = 0; i < 3; i++) t.match(await s.send('/v1/responses', bearer('sk-f2')), served)
+})
+
+t.test('H1: a browser extension with the same key and without its header harms nobody', async t => {
+  const s = await setUp(t, ({ headers }) => headers.origin === undefined ? good : anthropic('CORS requests must set \'anthropic-dangerous-direct-browser-access\' header'))
+  const key = { 'x-api-key': 'sk-ant-api03-h' }
+  for (let i = 0; i < 4; i++) {
+    t.match(await s.send('/v1/messages', { ...key, origin: 'chrome-extension://abc' }), { status: 401, ours: false })
+    t.match(await s.send('/v1/messages', key), served)
+  }
+})
