@@ -19,6 +19,6 @@ const server = createServer((request, response) => {
 })
 new WebSocketServer({ server }).on('connection', socket => {
   socket.on('error', () => {})
-  socket.on('message', data => { socket.send(`re ${String(data as Buffer)}`) })
+  socket.on('message', data => { socket.send(data) })
 })
 server.listen(8000, '10.99.0.2', () => { process.stdout.write('ready\n') })
