@@ -11,6 +11,13 @@ export type LaneName = 'verified' | 'unverified'
 /** Questions about tokens in flight at once on a route. */
 const PROBES = 5
 
+/**
+ * ms of silence after which the system asks an upstream socket's peer. Node's libuv then asks ten times in ten seconds and no
+ * more, so that a gap in the network would end an answer that is only silent; undici's 60 s would make that likely, and the
+ * four minutes after which some routers forget a connection are too late.
+ */
+const KEEP_ALIVE = 200_000
+
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
   readonly name: LaneName | 'probe'
@@ -27,7 +34,7 @@ export class Lane {
     this.circuit = circuit
     this.shares = new Shares(name === 'probe' ? PROBES : lanes[name])
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
-    const tls = { timeout: times.connect, ...(ca === undefined ? undefined : { ca: [...ca] }) }
+    const tls = { timeout: times.connect, keepAliveInitialDelay: KEEP_ALIVE, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     const options = {
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,

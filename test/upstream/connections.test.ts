@@ -74,7 +74,7 @@ t.test('a client that leaves while its upstream is connected to ends that', asyn
   const upstream = await startRawUpstream(t, socket => {
     socket.once('data', () => { dials.push(socket); arrived?.() }) // the TLS handshake begins, and goes on no further
   })
-  const { port, line } = await startSidecar(t, { upstream: upstream.url.replace('http:', 'https:') })
+  const { port, line } = await startSidecar(t, { upstream: upstream.url.replace('http:', 'https:'), times: { connect: 300_000 } })
   for (const [i, message] of [get, upload, handshake].entries()) {
     const arrival = new Promise<void>(resolve => { arrived = resolve })
     const { socket } = new RawClient(t, port)
