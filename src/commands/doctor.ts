@@ -1,6 +1,7 @@
 import { loadConfig } from '../config/config.ts'
 import type { Command } from './command.ts'
 import { codexFindings } from './doctor/clients/codex.ts'
+import { editorFindings } from './doctor/clients/editors.ts'
 import { environmentFindings } from './doctor/clients/environment.ts'
 import { openclawFindings } from './doctor/clients/openclaw.ts'
 import { listenerFindings } from './doctor/listener.ts'
@@ -16,14 +17,14 @@ import { humanText, jsonText, worstOf } from './doctor/report.ts'
  */
 export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }) => {
   const config = loadConfig({ flags, env })
-  const [listener, network] = await Promise.all([listenerFindings(config), networkFindings(env, config)])
-  const findings = [
-    ...listener,
+  const clients = [
     ...openclawFindings(env, config), ...openclawLogins(env, ownSqlite()),
-    ...codexFindings(env, config),
-    ...environmentFindings(env, config), ...proxyFindings(env),
-    ...network
+    ...codexFindings(env, config), ...editorFindings(env, config),
+    ...environmentFindings(env, config)
   ]
+  const pointed = clients.filter(({ check, severity }) => check.endsWith('.base_url') && severity === 'ok').length
+  const [listener, network] = await Promise.all([listenerFindings(config, pointed), networkFindings(env, config)])
+  const findings = [...listener, ...clients, ...proxyFindings(env), ...network]
   stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
   return worstOf(findings) === 'problem' ? 1 : 0
 }

@@ -1,25 +1,20 @@
-import { renameSync, writeFileSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import { buildApp } from '../app/app.ts'
 import { Listener } from '../app/listener.ts'
 import { saveMemory } from '../app/memory.ts'
 import { loadConfig, type Config } from '../config/config.ts'
+import { nameOf, shownName } from '../config/routes.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { Command } from './command.ts'
 import { reload } from './reload.ts'
+import { writeServerInfo } from './server-info.ts'
 
 const loopback = /^(?:127\.|::1$|localhost$)/
 
-/** Whoever waits for the file never sees half of it. */
-function writeWhole (file: string, text: string): void {
-  writeFileSync(`${file}.new`, text)
-  renameSync(`${file}.new`, file)
-}
-
 /** Says where requests go. */
 function announce ({ routes }: Config, url: string, log: Logger): void {
-  for (const { prefix, upstream } of routes) log.info(`${url}${prefix}/ goes to ${upstream}`)
+  for (const route of routes) log.info(`${url}${shownName(nameOf(route))} goes to ${route.upstream}`)
 }
 
 /** Runs the proxy until a signal ends it. Exit codes: 0 after a signal, 1 when it can not listen, 2 for a bad configuration. */
@@ -30,6 +25,7 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   const listener = new Listener(buildApp({ config, log }))
   let reloading: Promise<unknown> = Promise.resolve()
   let stopping = false
+  let removeInfo = (): void => {}
   const stopOnSignals = ({ times }: Config) =>
     closeWithGrace({ delay: times.drain + times.connect, logger: false, skip: ['SIGHUP'] }, async ({ signal, err }) => {
       if (err !== undefined) log.fatal({ err }, 'uncaught error')
@@ -37,6 +33,7 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
       stopping = true
       await reloading
       await listener.close()
+      removeInfo()
       log.info('stopped')
     })
   let grace = stopOnSignals(config)
@@ -66,7 +63,7 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
     else reloading = reloading.then(hangup)
   })
   try {
-    if (config.serverInfo !== undefined) writeWhole(config.serverInfo, `${JSON.stringify({ pid: process.pid, port, url })}\n`)
+    if (config.serverInfo !== undefined) removeInfo = writeServerInfo(config.serverInfo, { pid: process.pid, port, url })
   } catch (error) {
     log.error(`the server info file ${config.serverInfo} cannot be written (${(error as NodeJS.ErrnoException).code})`)
   }

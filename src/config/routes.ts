@@ -40,13 +40,16 @@ export const listed = (routes: readonly Route[]): string => routes.map(route => 
 /** Header fields that decide where a request goes and as whom: what was judged by them must arrive with them. */
 export const judgedFields = ({ credential, marks = [], shape }: Route): readonly string[] => [...new Set([...credential, ...marks.map(fieldOf), ...shape])]
 
+/** How many marks a route has. */
+const marksOf = ({ marks = [] }: Route): number => marks.length
+
 /** Whether a prefix lies on the way to a path or to another prefix. */
 const beneath = (path: string, prefix: string): boolean => path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
 
 /** The routes that a request beneath a prefix may go to, the most specific first: the longest prefix, then the most marks. */
 export const routesBeneath = <R extends { readonly route: Route }>(prefix: string, among: readonly R[]): readonly R[] =>
   among.filter(({ route }) => beneath(prefix, route.prefix))
-    .sort(({ route: a }, { route: b }) => b.prefix.length - a.prefix.length || (b.marks?.length ?? 0) - (a.marks?.length ?? 0))
+    .sort(({ route: a }, { route: b }) => b.prefix.length - a.prefix.length || marksOf(b) - marksOf(a))
 
 /** Whether the upstream would get a route's prefix twice, from a base URL that ends with what its client adds by itself. */
 export const isDoubled = (path: string, { prefix, upstream }: Route): boolean =>

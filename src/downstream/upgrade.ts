@@ -18,8 +18,8 @@ export interface Upgrade {
 const key = /^[A-Za-z0-9+/]{22}==$/ // 16 bytes, RFC 6455 section 4.1
 
 /** Whether a request asks for a WebSocket: it is a GET, and one of the protocols that it would change to is that one. */
-const asksForWebSocket = ({ method, headers: { upgrade = '' } }: IncomingMessage): boolean =>
-  method === 'GET' && upgrade.split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
+const asksForWebSocket = ({ method, headers: { upgrade } }: IncomingMessage): boolean =>
+  method === 'GET' && String(upgrade).split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
 
 /**
  * Only a WebSocket handshake may pass (RFC 6455 section 4.2.1), since a tunnel is a raw line to the upstream on which

@@ -215,7 +215,7 @@ t.test('OpenClaw', async t => {
     const folder = t.testdir({ home: {}, state: { 'a.json': text, 'openclaw.json': text } })
     for (const env of [{ OPENCLAW_STATE_DIR: `${folder}/state` }, { OPENCLAW_CONFIG_PATH: `${folder}/state/a.json` }, { OPENCLAW_HOME: folder, OPENCLAW_STATE_DIR: '~/state' }]) {
       const { code, out } = await command(['doctor', '--json', `--port=${port}`], { HOME: `${folder}/home`, SIDECAR: `http://127.0.0.1:${port}`, ...await loopback(t), ...env })
-      t.equal(code, 0)
+      t.equal(code, 1, 'nobody listens where it points')
       t.match((JSON.parse(out) as { findings: Finding[] }).findings.filter(({ check }) => check.startsWith('openclaw')), [
         { check: 'openclaw.config', severity: 'note', result: 'has $include, which is not followed here' },
         { check: 'openclaw.base_url', severity: 'ok' }
@@ -310,13 +310,17 @@ t.test('OpenClaw’s logins', async t => {
       'openai:b': { type: 'oauth', provider: 'openai', access: jwt({ exp: at(5 * 86_400 + 60) }) },
       'anthropic:c': { type: 'token', provider: 'anthropic', token: SECRET },
       'openai:d': { type: 'api_key', provider: 'openai', key: SECRET },
+      'anthropic:old': { type: 'oauth', provider: 'anthropic', access: jwt({ exp: at(-3 * 86_400 - 60) }) },
+      'openai:never': { type: 'oauth', provider: 'openai', access: SECRET, expires: 1 },
       'openai:empty': { type: 'oauth', provider: 'openai' },
       'google:e': { type: 'oauth', provider: 'google', expires: 1 }
     })), [
-      { severity: 'problem', looked: '~/.openclaw/agents/main/agent/auth-profiles.json profile openai-codex:default', result: 'expired 3 days ago', mend: 'openclaw models auth login --provider openai' },
+      { severity: 'problem', looked: '~/.openclaw/agents/main/agent/auth-profiles.json profile openai-codex:default', result: 'expired 3 days ago', mend: 'openclaw models auth login --provider openai-codex' },
       { severity: 'ok', result: 'holds for 5 days' },
       { severity: 'note', result: 'tells no end; only the upstream knows whether it holds' },
       { severity: 'note', result: 'is an API key; only the upstream knows whether it holds' },
+      { severity: 'problem', looked: /profile anthropic:old$/, result: 'expired 3 days ago', mend: 'openclaw models auth login --provider anthropic' },
+      { severity: 'note', looked: /profile openai:never$/, result: 'tells no end; only the upstream knows whether it holds' },
       { severity: 'note', looked: /profile openai:empty$/, result: 'tells no end; only the upstream knows whether it holds' }
     ])
     t.match(await logins(t, `{ "profiles": { "a": { "access": "${SECRET}` ), [{ severity: 'problem', result: 'is not valid: line 1' }])
@@ -486,17 +490,65 @@ t.test('the upstreams', async t => {
   })
 })
 
+t.test('editors and terminals', async t => {
+  const files = (url: string) => ({
+    '.claude': { 'settings.json': JSON.stringify({ env: { ANTHROPIC_BASE_URL: url.replace(/\/v1$/, '') } }) },
+    '.cline': { data: { settings: { 'providers.json': JSON.stringify({ providers: { 'openai-native': { settings: { apiKey: SECRET, baseUrl: url } }, other: {} } }) } } },
+    '.qwen': { 'settings.json': JSON.stringify({ security: { auth: { apiKey: SECRET, baseUrl: url } } }) },
+    '.continue': { 'config.yaml': `models:\n  - provider: anthropic\n    apiBase: ${url}/\n    apiKey: ${SECRET}\n  - apiBase: "${url}"\n` },
+    '.config': { kilo: { 'kilo.jsonc': `{ // a comment\n "provider": { "anthropic": { "options": { "baseURL": "${url}", }, }, "x": {} } }` }, opencode: { 'opencode.json': JSON.stringify({ provider: { openai: { options: { baseURL: url } }, own: { options: { baseURL: 'https://elsewhere.example/v1' } } } }) } }
+  })
+  t.test('point here with the paths that they need', async t => {
+    const port = await freePort()
+    const { findings } = await examine(t, { port, home: files(`http://127.0.0.1:${port}/v1`) })
+    t.match(findings.filter(({ check, severity }) => check.endsWith('.base_url') && severity === 'ok').map(({ looked }) => looked), [
+      '~/.claude/settings.json env.ANTHROPIC_BASE_URL', '~/.config/opencode/opencode.json provider.openai.options.baseURL', '~/.config/kilo/kilo.jsonc provider.anthropic.options.baseURL',
+      '~/.cline/data/settings/providers.json providers.openai-native.settings.baseUrl', '~/.qwen/settings.json security.auth.baseUrl', '~/.continue/config.yaml apiBase', '~/.continue/config.yaml apiBase'
+    ])
+    t.match(findings.filter(({ check }) => check === 'listener'), [{ severity: 'problem', result: 'codex-sidecar does not run, and 7 base URLs point here: their clients get no answer', mend: 'codex-sidecar' }])
+  })
+  t.test('point here with the paths that others need', async t => {
+    const port = await freePort()
+    const here = `http://127.0.0.1:${port}`
+    for (const [url, mend] of [[here, `"baseURL": "${here}/v1"`], [`${here}/v1/v1`, `"baseURL": "${here}/v1"`]] as const) {
+      const { of } = await examine(t, { port, home: { '.config': { opencode: { 'opencode.json': JSON.stringify({ provider: { anthropic: { options: { baseURL: url } } } }) } } } })
+      t.match(of('opencode.base_url'), [{ severity: 'problem', result: /points here with a path that does not work for it$/, mend }])
+      t.match(of('listener'), [{ severity: 'note' }])
+    }
+    const { of } = await examine(t, { port, home: { '.claude': { 'settings.json': JSON.stringify({ env: { ANTHROPIC_BASE_URL: `${here}/v1` } }) }, '.continue': { 'config.yaml': `apiBase: ${here}\n` } } })
+    t.match([...of('claude-code.base_url'), ...of('continue.base_url')], [{ severity: 'problem', mend: `"ANTHROPIC_BASE_URL": "${here}"` }, { severity: 'problem', mend: `apiBase: ${here}/v1/` }])
+  })
+  t.test('keep their files elsewhere, or broken ones', async t => {
+    const port = await freePort()
+    const config = JSON.stringify({ provider: { openai: { options: { baseURL: `http://127.0.0.1:${port}/v1` } } } })
+    const { of } = await examine(t, { port, files: { opencode: { 'opencode.json': config }, own: { 'settings.json': '{' } }, env: { XDG_CONFIG_HOME: 'FOLDER', CLAUDE_CONFIG_DIR: 'FOLDER/own' } })
+    t.match(of('opencode.base_url'), [{ severity: 'ok' }])
+    t.match(of('claude-code.config'), [{ severity: 'problem', result: /^is not valid: line/ }])
+    t.match(of('listener'), [{ severity: 'problem', result: /and a base URL points here/ }])
+  })
+})
+
 t.test('setup', async t => {
   t.test('prints the lines of each client, with the address in use', async t => {
     for (const [client, lines] of Object.entries({
       openclaw: [
-        '{"models":{"providers":{"openai":{"baseUrl":"http://127.0.0.1:7000/backend-api/codex","api":"openai-chatgpt-responses"}}}}',
+        '{"models":{"providers":{"openai":{"baseUrl":"http://127.0.0.1:7000/backend-api/codex","api":"openai-chatgpt-responses","request":{"allowPrivateNetwork":true}}}}}',
+        '{"models":{"providers":{"sidecar":{"baseUrl":"http://127.0.0.1:7000/v1","api":"openai-responses","models":[{"id":"gpt-5.4","name":"gpt-5.4"}]}}}}',
         '{"models":{"providers":{"openai-codex":{"baseUrl":"http://127.0.0.1:7000/backend-api","api":"openai-codex-responses","models":[]}}}}',
         '{"models":{"providers":{"anthropic":{"baseUrl":"http://127.0.0.1:7000","api":"anthropic-messages","models":[]}}}}'
       ],
       codex: ['openai_base_url = "http://127.0.0.1:7000/backend-api/codex"', 'openai_base_url = "http://127.0.0.1:7000/v1"', 'base_url = "http://127.0.0.1:7000/v1"', 'Leave chatgpt_base_url alone'],
       openai: ['export OPENAI_BASE_URL="http://127.0.0.1:7000/v1"'],
-      anthropic: ['export ANTHROPIC_BASE_URL="http://127.0.0.1:7000"']
+      anthropic: ['export ANTHROPIC_BASE_URL="http://127.0.0.1:7000"'],
+      'claude-code': ['{"env":{"ANTHROPIC_BASE_URL":"http://127.0.0.1:7000"}}'],
+      opencode: ['opencode.json', '{"provider":{"openai":{"options":{"baseURL":"http://127.0.0.1:7000/v1"}}}}', '{"provider":{"anthropic":{"options":{"baseURL":"http://127.0.0.1:7000/v1"}}}}'],
+      kilo: ['kilo.json', '{"provider":{"anthropic":{"options":{"baseURL":"http://127.0.0.1:7000/v1"}}}}'],
+      cline: ['cline auth -p openai-native -k "$OPENAI_API_KEY" -m MODEL -b http://127.0.0.1:7000/v1', '"baseUrl": "http://127.0.0.1:7000/v1"'],
+      continue: ['apiBase: http://127.0.0.1:7000/v1/'],
+      'qwen-code': ['export OPENAI_BASE_URL="http://127.0.0.1:7000/v1"'],
+      agents: ['export OPENAI_BASE_URL="http://127.0.0.1:7000/v1"'],
+      langchain: ['export OPENAI_BASE_URL="http://127.0.0.1:7000/v1"'],
+      ai: ['export OPENAI_BASE_URL="http://127.0.0.1:7000/v1"', 'export ANTHROPIC_BASE_URL="http://127.0.0.1:7000/v1"']
     })) {
       const { code, out } = await command(['setup', client, '--port', '7000'], {})
       t.equal(code, 0)
@@ -514,7 +566,7 @@ t.test('setup', async t => {
     for (const [line] of codex.matchAll(/openai_base_url = .*/g)) t.match((await examine(t, { port, home: { '.codex': { 'config.toml': line } } })).of('codex.base_url'), [{ severity: 'ok' }], line)
   })
   t.test('says what it can not do', async t => {
-    t.match(await command(['setup'], {}), { code: 2, err: 'codex-sidecar: setup needs one of openclaw, codex, openai, anthropic\n' })
+    t.match(await command(['setup'], {}), { code: 2, err: 'codex-sidecar: setup needs one of openclaw, codex, openai, anthropic, claude-code, opencode, kilo, cline, continue, qwen-code, agents, langchain, ai\n' })
     t.match(await command(['setup', 'toString'], {}), { code: 2 })
     t.match(await command(['setup', 'codex', 'more'], {}), { code: 2, err: /unknown word "more"/ })
     t.match(await command(['check', 'more'], {}), { code: 2, err: /unknown word "more"/ })

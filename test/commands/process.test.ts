@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, watch, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, symlinkSync, watch, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
@@ -10,6 +10,7 @@ import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { saveMemory } from '../../src/app/memory.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { writeServerInfo } from '../../src/commands/server-info.ts'
 import { bearer } from '../fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
@@ -48,6 +49,28 @@ async function serverInfo (dir: string): Promise<{ pid: number, port: number, ur
 
 const streaming = (socket: Socket): void => { socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n')) }
 
+t.test('the server info file is a fresh one of its owner’s, gone at the end', async t => {
+  const dir = t.testdir({ victim: 'untouched' })
+  const file = `${dir}/info.json`
+  for (const link of [file, `${file}.new`]) symlinkSync(`${dir}/victim`, link)
+  const info = { pid: 1, port: 2, url: 'http://127.0.0.1:2' }
+  const remove = writeServerInfo(file, info)
+  t.equal(readFileSync(`${dir}/victim`, 'utf8'), 'untouched', 'nothing is written through a link')
+  t.strictSame(JSON.parse(readFileSync(file, 'utf8')), info)
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  remove()
+  t.notOk(existsSync(file))
+  remove()
+  const before = writeServerInfo(file, info)
+  writeServerInfo(file, { ...info, pid: 3 })
+  before()
+  t.match(JSON.parse(readFileSync(file, 'utf8')), { pid: 3 }, 'that of the next one stays')
+  const left = readdirSync(dir)
+  t.throws(() => writeServerInfo(dir, info), { code: /EISDIR|ENOTEMPTY|EEXIST/ })
+  t.throws(() => writeServerInfo(`${dir}/nowhere/info.json`, info), { code: 'ENOENT' })
+  t.strictSame(readdirSync(dir), left, 'nothing is left lying about')
+})
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal}: a running stream ends as an explained failure after its grace, new requests are turned away, exit 0`, async t => {
     const upstream = await startRawUpstream(t, streaming)
@@ -55,6 +78,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const { child, exit, printed } = start(t, ['--port=0', '--config', `${dir}/config.json`, '--server-info', `${dir}/info.json`], { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1` })
     const { pid, port, url } = await serverInfo(dir)
     t.equal(pid, child.pid)
+    t.equal(statSync(`${dir}/info.json`).mode & 0o777, 0o600)
     t.equal(url, `http://127.0.0.1:${port}`)
     const stream = new RawClient(t, port)
     stream.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
@@ -71,6 +95,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     t.match(await late.answer(), { status: 503, body: /"code":"draining"/ })
     t.match((await stream.answer()).body, /data: 1\n\nevent: error\ndata: .*"code":"draining".*\n\nevent: response\.failed/)
     t.strictSame(await exit, [0, null])
+    t.notOk(existsSync(`${dir}/info.json`), 'nobody finds what is gone')
   })
 }
 

@@ -36,6 +36,33 @@ t.test('the options are described in JSON Schema', async t => {
   t.ok(ajv.validateSchema(optionsSchema), ajv.errorsText())
 })
 
+t.test('secrets in URLs are refused, and shown nowhere', async t => {
+  const dir = t.testdir()
+  for (const url of ['http://:SECRET@host/v1/', 'http://SECRET@host/', 'http://u:SECRET/@x@host/', 'u:SECRET@host', 'SECRET@host', 'http://host/?key=SECRET', 'http://host/#SECRET', 'ftp://u:SECRET"x@host/', 'http://host/?']) {
+    writeFileSync(`${dir}/a.json`, JSON.stringify({ chatgptUpstream: url, traces: url, routes: [{ prefix: '/a', upstream: url }, { prefix: '/b', upstream: { url }, jwks: { source: url } }] }))
+    for (const sources of [{ env: { CODEX_SIDECAR_OPENAI_UPSTREAM: url } }, { flags: { config: `${dir}/a.json` } }]) {
+      const found = mistakes(sources)
+      t.ok(found.length > 0, url)
+      t.notMatch(found.join('\n'), 'SECRET', url)
+    }
+  }
+  t.strictSame(mistakes({ env: { CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://:SECRET@host/v1/' } }), ['CODEX_SIDECAR_OPENAI_UPSTREAM: is "http://***@host/v1/", allowed: an http or https URL without user, query or fragment'])
+})
+
+t.test('routes name header fields that can reach an upstream', async t => {
+  const dir = t.testdir()
+  const from = (route: object) => {
+    writeFileSync(`${dir}/a.json`, JSON.stringify({ routes: [{ prefix: '/a', upstream: 'http://a', ...route }] }))
+    return { flags: { config: `${dir}/a.json` } }
+  }
+  t.match(loadConfig(from({ credential: ['API-Key', 'api-key'], marks: ['X-B: Token y', 'a'] })).routes, [{ credential: ['api-key'], marks: ['a', 'x-b: Token y'] }])
+  for (const field of ['Host', 'connection', 'Upgrade', 'proxy-authorization', 'a b', '', 'a:', 'content-length']) {
+    t.match(mistakes(from({ credential: [field] })), [/routes\.0\.credential\.0: is ".*", allowed: the name of a header field that reaches the upstream$/], field)
+    t.match(mistakes(from({ marks: [field] })), [/routes\.0\.marks\.0: is ".*", allowed: the name of a header field that reaches the upstream, and after a colon how its value begins$/], field)
+  }
+  t.match(mistakes(from({ marks: [] })), [/marks: is \[\], allowed: an array that is not empty/])
+})
+
 t.test('flags before environment before file before defaults', async t => {
   const dir = t.testdir({ 'a.json': '{ "port": 1, "logLevel": "warn", /* why */ "lanes": { "verified": 9 }, }' })
   const env = { CODEX_SIDECAR_CONFIG: `${dir}/a.json`, CODEX_SIDECAR_PORT: '2', CODEX_SIDECAR_HOST: '' }
@@ -155,6 +182,9 @@ t.test('check judges a token on standard input and never prints it', async t => 
   await judge(t, 'some-opaque-token-xyz', ['--route=/nowhere'], { exitCode: 2, err: /no route "\/nowhere"; there are \/backend-api\// })
   const dir = t.testdir({ 'a.json': '{ "routes": [{ "prefix": "/own", "upstream": "http://a", "dialect": "anthropic" }] }' })
   await judge(t, 'some-opaque-token-xyz', ['--config', `${dir}/a.json`], { exitCode: 2, out: /^could not tell for \/own\// })
+  const none = t.testdir({ 'b.json': '{ "routes": [{ "prefix": "/own", "upstream": "http://a", "credential": [] }, { "prefix": "/key", "upstream": "http://a", "credential": ["api-key"] }] }' })
+  await judge(t, 'some-opaque-token-xyz', ['--config', `${none}/b.json`], { exitCode: 2, out: /^could not tell for \/own\// })
+  await judge(t, 'some-opaque-token-xyz', ['--config', `${none}/b.json`, '--route', '/key'], { exitCode: 2, out: /^could not tell for \/key\// })
   t.match(await cli(['check']), { exitCode: 1, out: /malformed_token/ })
   t.match(await cli(['check'], { input: 'undefined' }), { exitCode: 1, out: /variable was not set/ })
   t.match(await cli(['check'], { input: 'x'.repeat(2_000_000) }), { exitCode: 2 })

@@ -71,7 +71,7 @@ t.test('/status tells programs what runs, what is pointed here, and what is know
   t.ok((good?.dueInSeconds ?? 0) >= 478 && (good?.dueInSeconds ?? 0) <= 538, 'renewed from 80 % of its time on')
   t.match(dead, { token: status.refusals[0]?.token, reason: 'token_rejected', detail: 'it knows no such API key', source: 'upstream', ageSeconds: 5, dueInSeconds: 10, holdsForSeconds: 10, uses: 1, usedSecondsAgo: 2 })
   t.match(odd, { reason: null, detail: 'the upstream answered 401 without a reason', ageSeconds: 5, dueInSeconds: 0, holdsForSeconds: 25, uses: 0, usedSecondsAgo: 5 })
-  t.strictSame(status.clients.map(({ client }) => client), ['openclaw', 'codex', 'openai', 'anthropic'])
+  t.strictSame(status.clients.map(({ client }) => client), ['openclaw', 'codex', 'openai', 'anthropic', 'claude-code', 'opencode', 'kilo', 'cline', 'continue', 'qwen-code', 'agents', 'langchain', 'ai'])
   t.match(status.clients.find(({ client }) => client === 'openai')?.recipes, [{ lines: [`export OPENAI_BASE_URL="${s.url}/v1"`] }], 'with the address that was asked')
 })
 
@@ -125,6 +125,26 @@ t.test('the last 50 answers in our own name are there, the latest first', async 
   t.equal(Date.parse(refusals[0]?.at ?? '') - Date.parse(refusals[2]?.at ?? ''), 1_000)
   for (let i = 0; i < 60; i++) await s.send(expiredJwt(), `/v1/${i}`)
   t.strictSame((await s.status()).refusals.map(({ path }) => path), Array.from({ length: 50 }, (_, i) => `/v1/${59 - i}`))
+})
+
+t.test('a web page of another origin gets nothing, and pushes nothing out of the list', async t => {
+  const s = await setUp(t)
+  const image = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }
+  for (const path of ['/status', '/metrics', '/livez', '/status/page.js']) {
+    t.match(await s.ask(path, image), { status: 403, text: /forbidden_origin/ }, path)
+    t.match(await s.ask(path, { ...image, 'sec-fetch-site': 'same-site' }), { status: 403 }, 'another port of this machine is another page too')
+    t.match(await s.ask(path, { ...image, 'sec-fetch-site': 'same-origin' }), { status: 200 })
+    t.match(await s.ask(path, { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }), { status: 200 })
+    t.match(await s.ask(path, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }), { status: 200 }, 'a link that somebody follows')
+    t.match(await s.ask(path, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }), { status: 403 })
+  }
+  await s.send('undefined', '/v1/own')
+  s.clock.advance(1_000)
+  for (let i = 0; i < 60; i++) await s.ask(['/status', '/v1/x', '/nowhere', '/v1/100%'][i % 4] as string, i % 2 === 0 ? image : { origin: 'https://evil.test' })
+  const { refusals } = await s.status()
+  t.equal(refusals.length, 51)
+  t.match(refusals.at(-1), { path: '/v1/own', fromPage: undefined }, 'a person’s own is still there')
+  t.ok(refusals.slice(0, -1).every(({ fromPage }) => fromPage))
 })
 
 t.test('an upstream that can not be reached is an open circuit', async t => {

@@ -23,8 +23,11 @@ async function ask (origin: string, patience: number) {
   }
 }
 
-/** Looks at the address: is it free, ours, another sidecar's or something else's? */
-export async function listenerFindings (config: Config): Promise<Finding[]> {
+/**
+ * Looks at the address: is it free, ours, another sidecar's or something else's?
+ * @param pointed number of base URLs that lead here: where nobody listens, none of their clients works
+ */
+export async function listenerFindings (config: Config, pointed: number): Promise<Finding[]> {
   const origin = ownOrigin(config)
   const look = subject('listener', origin)
   if (config.port === 0) return [look.note('port 0 is another one after each start, so no client can be pointed at it', 'codex-sidecar --port 7257')]
@@ -39,6 +42,7 @@ export async function listenerFindings (config: Config): Promise<Finding[]> {
     return [draining ? look.warning('codex-sidecar answers but is shutting down', 'codex-sidecar') : look.ok('codex-sidecar answers and takes requests'), ...open]
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    return [code === 'ECONNREFUSED' ? look.note('is free: codex-sidecar does not run', 'codex-sidecar') : taken('a program that does not speak HTTP'), ...open]
+    const idle = pointed === 0 ? look.note('is free: codex-sidecar does not run', 'codex-sidecar') : look.problem(`codex-sidecar does not run, and ${pointed === 1 ? 'a base URL points' : `${pointed} base URLs point`} here: their clients get no answer`, 'codex-sidecar')
+    return [code === 'ECONNREFUSED' ? idle : taken('a program that does not speak HTTP'), ...open]
   }
 }

@@ -9,7 +9,8 @@ import { readRow, type Sqlite } from './sqlite.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
-const LOGIN = 'openclaw models auth login --provider openai'
+/** ms since 1970 before which no login can have ended: what is less stands for something else. */
+const EARLIEST = Date.UTC(2020, 0)
 
 /** Findings about the logins in one store of profiles. */
 function profiles (store: Table, file: string): Finding[] {
@@ -18,8 +19,8 @@ function profiles (store: Table, file: string): Finding[] {
     const look = subject('openclaw.login', `${file} profile ${id}`)
     if (!/^(?:openai|openai-codex|anthropic)$/.test(String(provider))) return []
     if (type === 'api_key') return [look.note('is an API key; only the upstream knows whether it holds')]
-    const end = typeof expires === 'number' && expires > 0 ? expires : endOf(textOf(access) ?? textOf(token))
-    return [judgeLogin(look, end, LOGIN)]
+    const end = typeof expires === 'number' && expires > EARLIEST ? expires : endOf(textOf(access) ?? textOf(token))
+    return [judgeLogin(look, end, `openclaw models auth login --provider ${String(provider)}`)]
   })
 }
 
