@@ -6,7 +6,7 @@ import { nameOf, type Ticket } from './ticket.ts'
 const REFRESH = { from: 0.8, to: 0.9 }
 
 /** Shapes and requests that were answered well, kept of each token. */
-const MOST = { shapes: 4, requests: 8 }
+const MOST = { shapes: 16, requests: 16 }
 
 export interface Renewal {
   readonly source: Source
