@@ -34,6 +34,7 @@ const route = {
       type: 'object', additionalProperties: { type: 'string' },
       default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
     },
+    heartbeat: { type: 'integer', minimum: 100, maximum: 2 ** 31 - 1, unit: 'ms', description: 'Silence in a model’s event stream until its clients get a sign of life from us. Without it nothing is put in.' },
     probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
     probePath: {
       type: 'string', pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'

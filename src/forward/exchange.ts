@@ -28,6 +28,8 @@ export interface ExchangeOptions {
   upload: Upload | undefined
   /** Takes the upstream's socket over once it has answered an upgrade with 101. */
   onUpgrade: ((headers: readonly string[], socket: UpgradedSocket) => void) | undefined
+  /** ms of silence until a sign of life is put into a model's stream. */
+  heartbeat: number | undefined
   /** What goes upstream; its body is that of the upload. */
   head: LaneDispatch
   /** Called once, when nothing of the exchange is left. */
@@ -107,7 +109,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#body = this.#bodyFor(status, message, headers)
     if (this.#body !== undefined) return true
     decision.learn(status, headers)
-    this.#body = relay(response, { status, message, headers }, this.#options.head.path)
+    this.#body = relay(response, { status, message, headers }, { path: this.#options.head.path, heartbeat: this.#options.heartbeat })
     return true
   }
 
@@ -134,7 +136,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   onComplete (raw: readonly (Buffer | string)[] | null): void {
     if (this.connection.broken) return this.#fail(new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
     this.connection.served++
-    this.#finish((this.#body as ResponseBody).end(endToEnd(decodeRaw(raw as Buffer[]))))
+    this.#ended((this.#body as ResponseBody).end(endToEnd(decodeRaw(raw as Buffer[]))))
   }
 
   onError (thrown: Error): void { this.#fail(thrown) }
@@ -153,11 +155,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
       return this.#finish('client_gone')
     }
     record.error = thrown
-    if (this.#body !== undefined) {
-      const ending = this.#body.fail(error)
-      if (ending === 'ours') record.code = 'upstream_incomplete'
-      return this.#finish(ending)
-    }
+    if (this.#body !== undefined) return this.#ended(this.#body.fail(error))
     decision.learn(error.status, [])
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
@@ -182,6 +180,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
       learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : [],
       abort: error => { this.#abort?.(error) }
     })
+  }
+
+  #ended (ending: Ending | Promise<Ending>): void {
+    if (typeof ending !== 'string') return void ending.then(known => { this.#ended(known) })
+    if (ending === 'ours') this.#options.record.code = 'upstream_incomplete'
+    this.#finish(ending)
   }
 
   #finish (ending: Ending): void {

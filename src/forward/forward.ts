@@ -58,6 +58,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const exchange = new Exchange({
       config, lane, decision, record, upload,
       response: reply.raw,
+      heartbeat: upstream.route.heartbeat,
       head: {
         origin: upstream.origin,
         path: upstream.pathFor(request.url),
