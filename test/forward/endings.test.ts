@@ -82,6 +82,7 @@ const unsaid: Broken[] = [
   ['transcription, an orderly end without its text', '/v1/audio/transcriptions', chunked('data: {"type":"transcript.text.delta"}\n\n') + last, 'stay', 'data: '],
   ['speech, reset', '/v1/audio/speech', chunked('data: {"type":"speech.audio.delta"}\n\n'), 'rst', 'data: '],
   ['a stream that is no model’s, reset (B6)', '/backend-api/wham/apps', chunked('event: message\ndata: {"jsonrpc":"2.0","id":1}\n\n'), 'rst', 'event: message'],
+  ['a stream that is no model’s, nothing of it', '/backend-api/wham/apps', chunked(), 'rst', ''],
   ['JSON-RPC on the path of a model, reset', '/v1/messages', chunked('event: message\ndata: {"jsonrpc":"2.0","id":1}\n\n'), 'rst', 'event: message'],
   ['a model’s stream on another path, an orderly end', '/v1/anything', chunked(delta) + last, 'stay', delta]
 ]
@@ -128,6 +129,7 @@ const whole: [name: string, path: string, bytes: string, end: 'stay' | 'fin' | '
   ['messages', '/v1/messages', chunked('event: message_stop\ndata: {}\n\n') + last, 'stay', 'event: message_stop\ndata: {}\n\n'],
   ['chat, all choices are finished', '/v1/chat/completions', chunked(twoChoices) + last, 'stay', twoChoices],
   ['chat, an error of its own', '/v1/chat/completions', chunked(chatDelta, 'data: {"error":{"message":"no"}}\n\n'), 'rst', `${chatDelta}data: {"error":{"message":"no"}}\n\n`],
+  ['responses, a comment behind the end', '/v1/responses', chunked(completed, ': bye\n') + last, 'stay', `${completed}: bye\n`],
   ['responses, response.done (B3)', '/v1/responses', chunked(delta, 'data: {"type":"response.done"}\n\n') + last, 'stay', `${delta}data: {"type":"response.done"}\n\n`],
   ['responses, one in the background', '/v1/responses', chunked(background) + last, 'stay', background],
   ['responses, a byte order mark before the only event (E8)', '/v1/responses', chunked('\xef\xbb\xbf' + completed) + last, 'stay', '\xef\xbb\xbf' + completed],

@@ -1,19 +1,18 @@
 import type { ServerResponse } from 'node:http'
-import type { Transform } from 'node:stream'
 import type { Ending } from '../../telemetry/ending.ts'
 import { EventStream } from '../../wire/event-stream/event-stream.ts'
 import type { StreamProtocol } from '../../wire/event-stream/protocols.ts'
 import { Sniffer } from '../../wire/event-stream/sniffer.ts'
 import { PlainBody } from '../plain-body.ts'
 import type { Head, HeldBody } from '../response-body.ts'
-import { Beside } from './decoder.ts'
+import { Beside, type Open } from './decoder.ts'
 
 export interface CompressedOptions {
   /** That of its path. */
   readonly protocol: StreamProtocol
   /** Whether its head says that it is an event stream. */
   readonly declared: boolean
-  readonly decoder: (first: number) => Transform
+  readonly decoder: Open
 }
 
 /** A compressed body that may be an event stream: its bytes go through untouched, and are read beside for whether it is whole. */

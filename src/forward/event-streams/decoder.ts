@@ -5,25 +5,28 @@ const { constants } = zlib
 /** What has not come is no error of what has: a stream is judged by its events. */
 const tolerant = { finishFlush: constants.Z_SYNC_FLUSH }
 
-/** Node has it from 22.15 on; the types are older. The window is that of RFC 9659. */
-const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Transform }
-const zstd = { params: { 101: 23 }, finishFlush: 1 } // ZSTD_d_windowLogMax, ZSTD_e_flush
-
-/** By the first byte: RFC 9110 section 8.4.1.2 means the zlib format, and some servers send the bare one. */
-const inflate = (first: number): Transform => (first & 0x0f) === 8 ? zlib.createInflate(tolerant) : zlib.createInflateRaw(tolerant)
-
-type Open = (first: number) => Transform
-
-const decoders: ReadonlyMap<string, Open> = new Map<string, Open>([
-  ['gzip', () => zlib.createGunzip(tolerant)],
-  ['x-gzip', () => zlib.createGunzip(tolerant)],
-  ['deflate', inflate],
-  ['br', () => zlib.createBrotliDecompress({ finishFlush: constants.BROTLI_OPERATION_FLUSH })],
-  ...(createZstdDecompress === undefined ? [] : [['zstd', () => createZstdDecompress(zstd)] as [string, Open]])
+/** Each content coding with Node's function for it, of which the last is there from 22.15 on, and its options. */
+const decoders: ReadonlyMap<string, readonly [name: string, options: object]> = new Map([
+  ['gzip', ['createGunzip', tolerant]],
+  ['x-gzip', ['createGunzip', tolerant]],
+  ['deflate', ['createInflate', tolerant]],
+  ['br', ['createBrotliDecompress', { finishFlush: constants.BROTLI_OPERATION_FLUSH }]],
+  ['zstd', ['createZstdDecompress', { params: { 101: 23 }, finishFlush: 1 }]] // ZSTD_d_windowLogMax: that of RFC 9659; ZSTD_e_flush
 ])
 
-/** Opens a decoder for a content coding, given the first byte of the body; undefined for what this Node can not read. */
-export const decoderFor = (coding: string): Open | undefined => decoders.get(coding)
+type Create = (options: object) => Transform
+
+/** Opens a decoder, given the first byte of the body. */
+export type Open = (first: number) => Transform
+
+/** The decoder of a content coding; undefined for what this Node can not read. */
+export function decoderFor (coding: string): Open | undefined {
+  const [name = '', options = {}] = decoders.get(coding) ?? []
+  const create = Reflect.get(zlib, name) as Create | undefined
+  if (create === undefined) return undefined
+  // RFC 9110 section 8.4.1.2: deflate means the zlib format, and some servers send the bare one.
+  return first => coding === 'deflate' && (first & 0x0f) !== 8 ? zlib.createInflateRaw(tolerant) : create(options)
+}
 
 /** Decoded bytes that may come of so many encoded ones: events repeat themselves, but more than that is a bomb. */
 const FREE = 1 << 20

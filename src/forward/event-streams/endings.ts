@@ -11,7 +11,7 @@ export type Break = 'ended' | 'reset' | 'silent' | 'garbled' | 'draining'
  */
 export type Deed = 'cut' | 'explain' | 'explain, cut'
 
-interface Row {
+export interface EndingRow {
   /** Of which clients, by their `originator` or `User-Agent`; of all where it is missing. */
   readonly client?: RegExp
   /** In which protocols; in all where it is missing. */
@@ -27,7 +27,7 @@ interface Row {
  * What the clients of models do with each way to end decides (design.md section 4): first that the answer comes wherever it
  * comes directly, then that half of it never looks whole, then the best words. The first row that fits holds.
  */
-export const endings: readonly Row[] = [
+export const endings: readonly EndingRow[] = [
   {
     client: /^codex[_-]/i, protocols: ['responses'], deed: 'explain',
     evidence: 'Codex CLI 0.169.0: 6 tries after response.failed as after a lost connection, and it shows our words (contract.md section 6, field.md part G)'
@@ -48,16 +48,15 @@ export type Client = readonly string[]
 export const clientOf = ({ originator, 'user-agent': agent }: IncomingHttpHeaders): Client =>
   [originator, agent].filter(name => typeof name === 'string')
 
-const fits = ({ client: pattern }: Row, client: Client): boolean => pattern === undefined || client.some(name => pattern.test(name))
+const fits = ({ client: pattern }: EndingRow, client: Client): boolean => pattern === undefined || client.some(name => pattern.test(name))
 
 /** Whether an event of ours can ever be for this client: an event that is not whole is held back for it then. */
-export const canExplain = (client: Client): boolean => endings.some(row => row.deed !== 'cut' && fits(row, client))
+export const canExplain = (client: Client, table = endings): boolean => table.some(row => row.deed !== 'cut' && fits(row, client))
 
 /** What is done about a stream that broke. */
-export function deedFor (client: Client, protocol: StreamProtocol, how: Break): Deed {
-  if (protocol === 'other') return 'cut' // there are no words that its clients would know
-  const row = endings.find(row => fits(row, client) && row.protocols?.includes(protocol) !== false && row.after?.includes(how) !== false)
-  return (row as Row).deed
+export function deedFor (client: Client, protocol: StreamProtocol, how: Break, table = endings): Deed {
+  const row = table.find(row => fits(row, client) && row.protocols?.includes(protocol) !== false && row.after?.includes(how) !== false)
+  return (row as EndingRow).deed
 }
 
 const breaks: Partial<Readonly<Record<Code, Break>>> = { upstream_timeout: 'silent', upstream_protocol: 'garbled', draining: 'draining' }

@@ -7,7 +7,7 @@ import type { StreamProtocol } from '../../wire/event-stream/protocols.ts'
 import { Sniffer } from '../../wire/event-stream/sniffer.ts'
 import { PlainBody } from '../plain-body.ts'
 import type { Head, HeldBody } from '../response-body.ts'
-import { breakOf, canExplain, clientOf, deedFor, wordsFor, type Break, type Client } from './endings.ts'
+import { breakOf, canExplain, clientOf, deedFor, wordsFor, type Break, type Client, type EndingRow } from './endings.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { HeldEvents } from './held-events.ts'
 
@@ -19,6 +19,8 @@ export interface StreamOptions {
   readonly declared: boolean
   /** ms of silence until a sign of life is put in. */
   readonly heartbeat: number | undefined
+  /** What is done about ways to break, where that is not the table of all. */
+  readonly endings?: readonly EndingRow[]
 }
 
 /**
@@ -44,7 +46,7 @@ export class EventStreamBody implements HeldBody {
     this.#plain = new PlainBody(response, head, options.declared)
     this.#stream = new EventStream(options.protocol)
     const { heartbeat } = options
-    if (heartbeat !== undefined || canExplain(this.#client)) this.#held = new HeldEvents()
+    if (heartbeat !== undefined || canExplain(this.#client, options.endings)) this.#held = new HeldEvents()
     if (heartbeat !== undefined) this.#heartbeat = new Heartbeat(response, heartbeat, () => { this.#beat() })
   }
 
@@ -58,7 +60,7 @@ export class EventStreamBody implements HeldBody {
     if (stream.foreign) this.#over()
     if (this.#held === undefined) return this.#plain.data(chunk)
     // Where nothing of ours can follow any more, nothing is held back.
-    const events = this.#held.push(chunk, stream.terminated || stream.foreign ? chunk.length : boundary, within)
+    const events = this.#held.push(chunk, this.#mayNeedOurs(stream) ? boundary : chunk.length, within)
     return events.length === 0 || this.#plain.data(events)
   }
 
@@ -107,7 +109,8 @@ export class EventStreamBody implements HeldBody {
 
   #broken (stream: EventStream, how: Break, code: string): Ending {
     const { protocol } = stream
-    const deed = stream.resumable ? 'cut' : deedFor(this.#client, protocol, how)
+    // What is no model's has no words that its clients would know; what can be resumed has not failed.
+    const deed = protocol === 'other' || stream.resumable ? 'cut' : deedFor(this.#client, protocol, how, this.#options.endings)
     if (deed === 'cut' || protocol === 'other' || !this.#mayFollow(stream)) {
       this.#passOn()
       return this.#plain.fail()
@@ -117,6 +120,9 @@ export class EventStreamBody implements HeldBody {
     else this.#plain.fail()
     return 'explained'
   }
+
+  /** Whether an event of ours could still have to follow. */
+  #mayNeedOurs ({ terminated, foreign }: EventStream): boolean { return !terminated && !foreign }
 
   /** Whether what the client has ends on an event boundary. */
   #mayFollow (stream: EventStream): boolean { return stream.onBoundary || this.#held?.any === true }

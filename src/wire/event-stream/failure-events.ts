@@ -13,7 +13,7 @@ const event = (data: object, name?: string): string => `${name === undefined ? '
 const failedResponse = ({ id, createdAt, model }: Known, message: string): object => ({
   id: id ?? 'resp_unknown', object: 'response', created_at: createdAt ?? Math.floor(Date.now() / 1000), model: model ?? 'unknown',
   status: 'failed', error: { code: 'server_error', message }, incomplete_details: null, output: [], output_text: '',
-  instructions: null, metadata: null, parallel_tool_calls: true, temperature: null, tool_choice: 'auto', tools: [], top_p: null, usage: null
+  instructions: null, metadata: null, parallel_tool_calls: true, temperature: null, tool_choice: 'auto', tools: [], top_p: null
 })
 
 /**
