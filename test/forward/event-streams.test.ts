@@ -85,6 +85,13 @@ t.test('what a stream is, its bytes say, where its head does not (B1)', async t 
     send(last)
     t.match((await client.answer()).body, /^event: a\ndata: \{\}\n\nevent: response.output_text.delta\n.*\n\nevent: error\n/)
   })
+  await t.test('what comes behind its end goes on', async t => {
+    const { client, send } = await ask(t, site, '/v1/responses', codex)
+    send(`${ok}${framing}${chunk(completed)}`)
+    await client.until(() => client.received.includes(completed))
+    send(chunk(': b') + last)
+    t.equal((await client.answer()).body, `${completed}: b`)
+  })
   await t.test('broken while they have not said it yet', async t => {
     const { client, answer, ending } = await ask(t, site, '/v1/responses', codex)
     answer('', 'dat', 'orderly')

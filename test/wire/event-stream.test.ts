@@ -155,6 +155,23 @@ t.test('what is behind the first events is not all read, but for what matters', 
   t.match(streamOf('responses', unnumbered), { terminated: false, known: { sequence: undefined } })
 })
 
+t.test('of many events in one piece each is read in which anything could matter', async t => {
+  const delta = 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
+  const many = delta.repeat(8)
+  const second = delta.replace('"index":0', '"index":1')
+  const end = delta.replace('null', '"stop"')
+  for (const [text, mayEnd] of [[end, true], [second + end, false], [second + end + end.replace('"index":0', '"index" : 1'), true], ['data: [DONE]\n\n', true], ['data: {"error":{}}\n\n', true], ['event:error\ndata: {}\n\n', true], ['', false]] as const) {
+    const stream = streamOf('chat', many)
+    t.equal(stream.push(Buffer.from(many + text + many)), Buffer.byteLength(many + text + many))
+    t.equal(stream.mayEnd, mayEnd, text)
+  }
+  const stream = streamOf('messages', 'event: ping\ndata: {}\n\n'.repeat(6))
+  t.equal(stream.push(Buffer.from('data: 1\n\ndata: 2\n\ndata: 3')), 18, 'the boundary behind them is known')
+  t.equal(stream.push(Buffer.from('\n\ndata: 4')), 2)
+  t.equal(stream.push(Buffer.from('\n\n\n')), 3)
+  t.equal(stream.push(Buffer.from('\n\n')), 2)
+})
+
 t.test('the choices that are told apart have a bound', async t => {
   const text = [...Array(1_100).keys()].map(index => `data: {"choices":[{"index":${index},"finish_reason":"stop"}]}\n\n`).join('')
   t.equal(streamOf('chat', text).mayEnd, true)

@@ -1,5 +1,6 @@
 import { JsonScanner, type MemberSink, type Place } from './json-scanner.ts'
 import { EventParser, type LineSink } from './parser.ts'
+import { prefilters, type Prefilter } from './prefilter.ts'
 import { protocols, protocolSeen, type Protocol, type StreamProtocol } from './protocols.ts'
 
 /** What a stream has said of its response: the stuff of an event of ours that is like its own. */
@@ -18,6 +19,9 @@ const READ = 4
 /** Choices that are told apart. */
 const CHOICES = 1_024
 
+const CR = 0x0d
+const blank = Buffer.from('\n\n')
+
 const falsy = new Set(['null', 'false', '0'])
 
 /** Follows a stream from its first byte on: where its events end, whether it said that it is complete, and how to continue it. */
@@ -26,6 +30,7 @@ export class EventStream implements LineSink, MemberSink {
   readonly #scanner = new JsonScanner(this)
   #protocol: StreamProtocol
   #rules: Protocol | undefined
+  #matters: Prefilter | undefined
   #events = 0
   #terminated = false
   #sufficient = false
@@ -46,7 +51,13 @@ export class EventStream implements LineSink, MemberSink {
   /** @param protocol that of the path; the first event may say otherwise */
   constructor (protocol: StreamProtocol) {
     this.#protocol = protocol
+    this.#speak(protocol)
+  }
+
+  #speak (protocol: StreamProtocol): void {
+    this.#protocol = protocol
     this.#rules = protocol === 'other' ? undefined : protocols[protocol]
+    this.#matters = protocol === 'other' ? undefined : prefilters[protocol]
   }
 
   get protocol (): StreamProtocol { return this.#protocol }
@@ -65,7 +76,19 @@ export class EventStream implements LineSink, MemberSink {
   }
 
   /** Takes bytes in. Returns the index behind the last one on an event boundary, or -1 where no event has ended in them. */
-  push (bytes: Buffer): number { return this.#parser.push(bytes) }
+  push (bytes: Buffer): number {
+    const from = this.#usual(bytes)
+    if (from === 0) return this.#parser.push(bytes)
+    return Math.max(from, from + this.#parser.push(bytes.subarray(from)))
+  }
+
+  /** Index behind whole events, at the beginning, in which nothing can matter. The last one is always read, for its number. */
+  #usual (bytes: Buffer): number {
+    if (this.#matters === undefined || this.#events < READ || !this.onBoundary || bytes.includes(CR)) return 0
+    const end = bytes.lastIndexOf(blank)
+    const from = end < 1 ? 0 : bytes.lastIndexOf(blank, end - 1) + blank.length
+    return from < blank.length || this.#matters(bytes.subarray(0, from)) ? 0 : from
+  }
 
   /** The stream has ended in order: its last event may lack its blank line, if its data is whole. */
   finish (): void { this.#parser.finish(() => this.#scanner.complete || this.#scanner.text !== '') }
@@ -110,8 +133,7 @@ export class EventStream implements LineSink, MemberSink {
 
   event (name: string): void {
     if (this.#events++ === 0) {
-      this.#protocol = protocolSeen(this.#protocol, { type: this.#type, object: this.#object, jsonrpc: this.#jsonrpc })
-      this.#rules = this.#protocol === 'other' ? undefined : protocols[this.#protocol]
+      this.#speak(protocolSeen(this.#protocol, { type: this.#type, object: this.#object, jsonrpc: this.#jsonrpc }))
     }
     if (this.#rules !== undefined) this.#judge(name, this.#rules)
     this.#type = this.#object = ''
