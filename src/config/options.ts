@@ -49,6 +49,7 @@ const route = {
       type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true, default: ['ek_', 'sk-admin-', 'sk-ant-oat'],
       description: 'Beginnings of tokens that probePath may not know although they are good, so that they are not asked about.'
     },
+    heartbeat: { type: 'integer', minimum: 100, maximum: 2 ** 31 - 1, unit: 'ms', description: 'Silence in a model’s event stream until its clients get a sign of life from us. Without it nothing is put in.' },
     probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
     probePath: {
       type: 'string', pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'

@@ -48,12 +48,12 @@ export class Batch implements ResponseBody {
     return this.#flowing
   }
 
-  end (trailers: readonly string[]): Ending {
+  end (trailers: readonly string[]): Ending | Promise<Ending> {
     this.#handOn()
     return this.#body.end(trailers)
   }
 
-  fail (error: SidecarError): Ending {
+  fail (error: SidecarError): Ending | Promise<Ending> {
     this.#handOn()
     return this.#body.fail(error)
   }

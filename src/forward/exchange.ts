@@ -16,11 +16,10 @@ import type { Lane } from '../upstream/lane.ts'
 import type { Decision } from '../verdict/guard.ts'
 import { onPrivateNetwork } from '../wire/cors.ts'
 import { decodeRaw, endToEnd, valuesOf } from '../wire/headers.ts'
-import { ErrorBody, holdable } from './error-body.ts'
+import { answerBody } from './answer-body.ts'
 import { Interim } from './interim.ts'
-import { relay } from './relay.ts'
 import { Progress } from './replay.ts'
-import type { Head, ResponseBody } from './response-body.ts'
+import type { ResponseBody } from './response-body.ts'
 
 export interface ExchangeOptions {
   config: Config
@@ -31,6 +30,8 @@ export interface ExchangeOptions {
   upload: Upload | undefined
   /** Takes the upstream's socket over once it has answered an upgrade with 101. */
   onUpgrade: ((headers: readonly string[], socket: UpgradedSocket) => void) | undefined
+  /** ms of silence until a sign of life is put into a model's stream. */
+  heartbeat: number | undefined
   /** What goes upstream; its body is that of the upload. */
   head: LaneDispatch & { headers: readonly string[] }
   /** Makes references to the upstream in an answer's raw header list lead here. */
@@ -115,7 +116,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     upload?.settle()
     const headers = onPrivateNetwork(response.req, status, endToEnd(decodeRaw(raw)))
     relocate(headers)
-    this.#body = this.#bodyFor({ status, message: printable.test(reason) ? reason : '', headers })
+    const { config, decision, heartbeat, head: { path } } = this.#options
+    this.#body = answerBody({ status, message: printable.test(reason) ? reason : '', headers }, {
+      response, requestId: record.id, decision, config, path, heartbeat, abort: error => { this.#abort?.(error) }
+    })
     return true
   }
 
@@ -142,7 +146,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   onComplete (raw: readonly (Buffer | string)[] | null): void {
     if (this.connection.broken) return this.#fail(new SidecarError('upstream_reset', { detail: 'before its answer was whole' }))
     this.connection.served++
-    this.#finish((this.#body as ResponseBody).end(endToEnd(decodeRaw(raw as Buffer[]))))
+    this.#ended((this.#body as ResponseBody).end(endToEnd(decodeRaw(raw as Buffer[]))))
   }
 
   onError (thrown: Error): void { this.#fail(thrown) }
@@ -161,11 +165,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
       return this.#finish('client_gone')
     }
     record.error = thrown
-    if (this.#body !== undefined) {
-      const ending = this.#body.fail(error)
-      if (ending === 'ours') record.code = 'upstream_incomplete'
-      return this.#finish(ending)
-    }
+    if (this.#body !== undefined) return this.#ended(this.#body.fail(error))
     decision.learn(error.status, [])
     if (error.code === 'request_timeout') response.shouldKeepAlive = false // the rest of its body may never come
     record.code = error.code
@@ -174,19 +174,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#finish('ours')
   }
 
-  /** Holds back error answers, except those whose declared length is too large to hold. */
-  #bodyFor (head: Head): ResponseBody {
-    const { response, record, decision, config: { limits, times } } = this.#options
-    const { status, headers } = head
-    if (!holdable(response.req.method, head, limits.errorBodyBytes)) {
-      decision.learn(status, headers)
-      return relay(response, head, this.#options.head.path)
-    }
-    return new ErrorBody({
-      ...head, response, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody,
-      learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : [],
-      abort: error => { this.#abort?.(error) }
-    })
+  #ended (ending: Ending | Promise<Ending>): void {
+    if (typeof ending !== 'string') return void ending.then(known => { this.#ended(known) })
+    if (ending === 'ours') this.#options.record.code = 'upstream_incomplete'
+    this.#finish(ending)
   }
 
   #finish (ending: Ending): void {

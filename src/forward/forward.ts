@@ -74,6 +74,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const exchange: Exchange = new Exchange({
       config, lane, decision, record, upload,
       response: reply.raw,
+      heartbeat: upstream.route.heartbeat,
       head: {
         origin: upstream.origin,
         path: upstream.pathFor(request.url),
@@ -91,7 +92,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
         ? undefined
         : (headers, socket) => {
             upgrade.socket.off('end', left)
-            tunnels.join({ upgrade, record, headers, upstream: socket, origin: upstream.origin, explains: upstream.route.dialect === 'openai', leave: close })
+            tunnels.join({ upgrade, record, headers, upstream: socket, origin: upstream.origin, explains: upstream.route.dialect === 'openai', overhear: decision.overhear, doubt: decision.doubt, leave: close })
           },
       onEnd: upgraded => {
         leave()

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { cut } from '../downstream/cut.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import { pairsOf, valuesOf } from '../wire/headers.ts'
+import { cut } from './cut.ts'
 import type { Head, HeldBody, ResponseBody } from './response-body.ts'
 
 /** Bytes of a body that goes out in one string with its head: Node writes one string several times faster than pieces. */
@@ -14,11 +14,17 @@ export class PlainBody implements HeldBody {
   /** The first bytes, until it is known whether they are all. */
   #first: Buffer | undefined
   #begun = false
+  #stream: boolean
 
-  constructor (response: ServerResponse, head: Head) {
+  /** @param stream whether it is one, to which no length is given even where all of it comes at once */
+  constructor (response: ServerResponse, head: Head, stream = false) {
     this.#response = response
     this.#head = head
+    this.#stream = stream
   }
+
+  /** It has turned out to be a stream. */
+  keepOpen (): void { this.#stream = true }
 
   data (chunk: Buffer): boolean {
     if (!this.#begun && this.#first === undefined) {
@@ -36,7 +42,7 @@ export class PlainBody implements HeldBody {
   }
 
   end (trailers: readonly string[]): Ending {
-    if (!this.#begun && trailers.length === 0) return this.#whole(this.#first ?? Buffer.alloc(0))
+    if (!this.#begun && !this.#stream && trailers.length === 0) return this.#whole(this.#first ?? Buffer.alloc(0))
     this.#begin()
     // Node sends trailers on chunked answers only, and drops them on others (RFC 9110 section 6.5.1).
     if (trailers.length > 0) this.#response.addTrailers(pairsOf(trailers))
@@ -45,8 +51,9 @@ export class PlainBody implements HeldBody {
   }
 
   fail (): Ending {
-    this.#begin()
-    cut(this.#response)
+    this.flush()
+    // Without its last chunk or its whole length it can not be taken for complete.
+    cut(this.#response, this.#response.chunkedEncoding || valuesOf(this.#head.headers, 'content-length').length > 0)
     return 'cut'
   }
 

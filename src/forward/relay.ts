@@ -1,13 +1,43 @@
 import type { ServerResponse } from 'node:http'
-import { protocolOf } from '../wire/sse.ts'
+import { protocolOf } from '../wire/event-stream/protocols.ts'
+import { valuesOf } from '../wire/headers.ts'
 import { pathOf } from '../wire/target.ts'
 import { Batch } from './batch.ts'
-import { EventStreamBody, explainable } from './event-stream-body.ts'
+import { CompressedBody } from './event-streams/compressed-body.ts'
+import { decoderFor } from './event-streams/decoder.ts'
+import { EventStreamBody } from './event-streams/event-stream-body.ts'
 import { NoBody, PlainBody } from './plain-body.ts'
-import type { Head, ResponseBody } from './response-body.ts'
+import type { Head, HeldBody, ResponseBody } from './response-body.ts'
 
-/** Begins an answer to the client: as a stream that can explain itself where it is one. `path` is that of the request. */
-export function relay (response: ServerResponse, head: Head, path: string): ResponseBody {
+const eventStream = /^text\/event-stream\s*(?:;|$)/i
+/** Types that say nothing: the ChatGPT backend sends its event streams with none at all (openclaw/openclaw#91662). */
+const vague = /^(?:(?:application\/octet-stream|text\/plain)\s*(?:;.*)?)?$/is
+
+export interface RelayOptions {
+  /** Target of the request at the upstream. */
+  readonly path: string
+  /** ms of silence until a sign of life is put into a model's stream. */
+  readonly heartbeat: number | undefined
+  /** Is told an error event that can be read, as parsed JSON. */
+  readonly overhear: (event: unknown) => void
+}
+
+/** A body as its head lets expect it; what has a declared length can neither be continued nor be missed a part of. */
+function bodyFor (response: ServerResponse, head: Head, { path, heartbeat, overhear }: RelayOptions): HeldBody {
+  const { headers, status } = head
+  const type = valuesOf(headers, 'content-type')[0] ?? ''
+  const protocol = protocolOf(response.req.method as string, pathOf(path))
+  const declared = eventStream.test(type)
+  const possible = declared || (status < 300 && protocol !== 'other' && vague.test(type.trim()))
+  if (!possible || valuesOf(headers, 'content-length').length > 0) return new PlainBody(response, head)
+  const coding = valuesOf(headers, 'content-encoding').join(',').trim().toLowerCase()
+  if (coding === '' || coding === 'identity') return new EventStreamBody(response, head, { protocol, declared, heartbeat, overhear })
+  const decoder = protocol === 'other' ? undefined : decoderFor(coding)
+  return decoder === undefined ? new PlainBody(response, head, declared) : new CompressedBody(response, head, { protocol, declared, decoder })
+}
+
+/** Begins an answer to the client: as a stream that is watched where it can be one. */
+export function relay (response: ServerResponse, head: Head, options: RelayOptions): ResponseBody {
   if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) return new NoBody(response, head)
-  return new Batch(response, explainable(head.headers) ? new EventStreamBody(response, head, protocolOf(pathOf(path))) : new PlainBody(response, head))
+  return new Batch(response, bodyFor(response, head, options))
 }

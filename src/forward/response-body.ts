@@ -8,10 +8,10 @@ export interface Head { readonly status: number, readonly message: string, reado
 export interface ResponseBody {
   /** False when the client can not take more for now. */
   data: (chunk: Buffer) => boolean
-  /** The upstream's framing says that this was all. */
-  end: (trailers: readonly string[]) => Ending
+  /** The upstream's framing says that this was all. How it ended may be known only once what came has been read. */
+  end: (trailers: readonly string[]) => Ending | Promise<Ending>
   /** The upstream failed before that. */
-  fail: (error: SidecarError) => Ending
+  fail: (error: SidecarError) => Ending | Promise<Ending>
 }
 
 /** A body that may keep its head back until `flush`, so that both leave in one packet. */

@@ -19,6 +19,10 @@ export interface Accepted {
   origin: string
   /** Whether the route speaks the Responses dialect. */
   explains: boolean
+  /** Is told an error message of the upstream that can be read, as parsed JSON. */
+  overhear: (event: unknown) => void
+  /** Told where the upstream ends it after next to nothing. */
+  doubt: () => void
   /** Gives back the place that the handshake took. */
   leave: () => void
 }
@@ -54,7 +58,7 @@ export function createSwitch ({ limits, times, proxied }: Config, places: Places
     admit: (): (() => void) => places.take(limits.tunnels),
 
     /** Answers the client with the 101 and joins both sockets. */
-    join ({ upgrade, record, headers, upstream, origin, explains, leave }: Accepted): void {
+    join ({ upgrade, record, headers, upstream, origin, explains, overhear, doubt, leave }: Accepted): void {
       open++
       const { socket: client, head } = upgrade
       upgrade.release()
@@ -62,7 +66,7 @@ export function createSwitch ({ limits, times, proxied }: Config, places: Places
       client.write(switching(headers), 'latin1')
       if (head.length > 0) client.unshift(head) // what the client sent before it had our answer
       const tunnel = new Tunnel({
-        client, upstream, explains, idle: times.idleStream, idleDownload: times.idleDownload, ping: times.ping, pongs: pongsOf(origin),
+        client, upstream, explains, overhear, doubt, idle: times.idleStream, idleDownload: times.idleDownload, ping: times.ping, pongs: pongsOf(origin),
         delivery: async () => {
           const known = await deliveryOf(upstream)
           return proxied && known === 'acknowledged' ? 'unknown' : known // what a proxy has is not there yet

@@ -3,7 +3,9 @@ import type { Socket } from 'node:net'
 import { SidecarError } from '../answers/errors.ts'
 import { Intake } from '../downstream/intake.ts'
 import type { Ending } from '../telemetry/ending.ts'
+import { jsonObject } from '../wire/event-stream/last-event.ts'
 import { closeFrame, FrameTracker, textFrame } from '../wire/frames.ts'
+import { textMessages } from '../wire/text-messages.ts'
 import type { Delivery } from './delivery.ts'
 import { SignOfLife, type Pongs } from './sign-of-life.ts'
 
@@ -28,6 +30,10 @@ export interface TunnelOptions {
    * pi-ai falls back to HTTP only while nothing has come.
    */
   explains: boolean
+  /** Is told an error message of the upstream that can be read, as parsed JSON. */
+  overhear: (event: unknown) => void
+  /** Told where the upstream ends it after next to nothing. */
+  doubt: () => void
   /** ms of silence both ways until the tunnel ends. */
   idle: number
   /** ms that a client may take nothing of what there is for it. */
@@ -40,6 +46,9 @@ export interface TunnelOptions {
   /** Called once, when both sockets are closed. */
   onEnd: (ending: Ending) => void
 }
+
+/** Bytes of an upstream that ends a tunnel early: an error message and a Close, but no answer. */
+const LITTLE = 1_024
 
 const ignore = (): void => {}
 
@@ -54,11 +63,13 @@ export class Tunnel {
   readonly #intake: Intake
   #ending: Ending | undefined
   #lastByteAt = performance.now()
+  /** Bytes that came from the upstream. */
+  #received = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor (options: TunnelOptions) {
     this.#options = options
-    const { client, upstream, idle, idleDownload, ping, pongs, delivery } = options
+    const { client, upstream, idle, idleDownload, ping, pongs, delivery, overhear, doubt } = options
     this.#intake = new Intake(client, idleDownload)
     client.setNoDelay(true).setTimeout(0)
     upstream.setNoDelay(true)
@@ -69,7 +80,12 @@ export class Tunnel {
       onDead: () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'no sign of life on the WebSocket, not even to a ping' })) }
     })
 
-    upstream.on('data', (chunk: Buffer) => { this.#pass(life.received(chunk), upstream, client) })
+    upstream.on('data', (chunk: Buffer) => {
+      this.#received += chunk.length
+      if (this.#frames.onBoundary) for (const message of textMessages(chunk)) if (message.includes('"error"')) overhear(jsonObject(message) ?? {})
+      this.#pass(life.received(chunk), upstream, client)
+    })
+    upstream.once('end', () => { if (this.#received < LITTLE && this.#ending === undefined) doubt() })
     upstream.on('drain', () => { client.resume() })
     upstream.on('error', ignore) // its `close` says all that matters
     const lost = (): void => { this.#lose(new SidecarError('upstream_reset', { detail: 'without a Close frame' })) }

@@ -5,7 +5,6 @@ import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { NoBody } from '../../src/forward/plain-body.ts'
 import { relay } from '../../src/forward/relay.ts'
-import { EventStream, failureEvent, protocolOf } from '../../src/wire/sse.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
@@ -15,8 +14,12 @@ const chunk = (text: string): string => `${Buffer.byteLength(text, 'latin1').toS
 const chunked = (...texts: string[]): string => `${head}Transfer-Encoding: chunked\r\n\r\n${texts.map(chunk).join('')}`
 const last = '0\r\n\r\n'
 
+/** Two clients: one for which a broken stream is explained, and one that recovers from a lost connection only. */
+const codex = 'originator: codex_exec\r\n'
+const openclaw = 'User-Agent: pi (linux; x64)\r\n'
+
 /** What a client gets on `path` from an upstream that sends these bytes and then ends its socket in the way given. */
-async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' | 'fin' | 'rst' = 'stay') {
+async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' | 'fin' | 'rst' = 'stay', who = codex) {
   let upstreamSocket: Socket | undefined
   const upstream = await startRawUpstream(t, socket => {
     upstreamSocket = socket
@@ -30,32 +33,31 @@ async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' |
   })
   const { port, line } = await startSidecar(t, { upstream: upstream.url })
   const client = new RawClient(t, port)
-  client.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: 2\r\n\r\n{}`)
+  client.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n${who}Content-Length: 2\r\n\r\n{}`)
   return { client, reset: () => upstreamSocket?.resetAndDestroy(), ending: async () => (await line(l => l['path'] === path))['ending'] }
 }
 
 const delta = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"hi"}\n\n'
 const completed = 'event: response.completed\ndata: {"type":"response.completed","response":{}}\n\n'
 const chatDelta = 'data: {"object":"chat.completion.chunk","choices":[{"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+const userText = 'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_1","metadata":{"type":"response.completed"},"a":"\\"type\\":\\"response.completed\\""}}\n\n'
+const partialImage = 'event: image_generation.partial_image\ndata: {"type":"image_generation.partial_image","b64_json":"AA=="}\n\n'
 const messageDelta = 'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
 
-const broken: [name: string, path: string, bytes: string, end: 'stay' | 'fin' | 'rst', kept: string, said: RegExp][] = [
-  ['responses, reset', '/v1/responses', chunked(delta, 'event: resp'), 'rst', delta, /^event: error\ndata: \{"type":"error","code":"upstream_reset".*"error":\{.*\n\nevent: response\.failed\ndata: \{"type":"response\.failed","response":\{.*"status":"failed","error":\{"code":"upstream_reset","message":"The upstream closed/],
-  ['responses, an orderly end without the last event', '/backend-api/codex/responses', chunked(delta) + last, 'stay', delta, /"message":"The upstream ended the stream before it was complete/],
+type Broken = [name: string, path: string, bytes: string, end: 'stay' | 'fin' | 'rst', kept: string]
+const explained: [...Broken, said: RegExp][] = [
+  ['responses, reset', '/v1/responses', chunked(delta, 'event: resp'), 'rst', delta, /^event: error\ndata: \{"type":"error","code":"upstream_reset".*"sequence_number":0,"error":\{.*\n\nevent: response\.failed\ndata: \{"type":"response\.failed","sequence_number":1,"response":\{.*"status":"failed","error":\{"code":"server_error","message":"Upstream connection error - it closed/],
+  ['responses, an orderly end without the last event', '/backend-api/codex/responses', chunked(delta) + last, 'stay', delta, /"message":"Upstream connection error - it ended the stream before it was complete - stream ended before a terminal response event"/],
   ['responses, an orderly end within an event', '/v1/responses', chunked(delta, 'data: {"typ') + last, 'stay', delta, /before it was complete/],
   ['responses, nothing at all', '/v1/responses', chunked() + last, 'stay', '', /before it was complete/],
   ['responses, FIN without framing', '/v1/responses', `${head}\r\n${delta}`, 'fin', delta, /before it was complete/],
   ['responses, FIN within the framing', '/v1/responses', chunked(delta), 'fin', delta, /response\.failed/],
-  ['responses, garbage in the framing', '/v1/responses', `${chunked(delta)}zz\r\n`, 'stay', delta, /"code":"upstream_protocol"/],
-  ['chat, reset', '/v1/chat/completions', chunked(chatDelta), 'rst', chatDelta, /^data: \{"error":\{"type":"api_error","code":"upstream_reset"/],
-  ['chat, an orderly end without [DONE]', '/v1/chat/completions', chunked(chatDelta) + last, 'stay', chatDelta, /^data: \{"error":/],
-  ['messages, reset', '/v1/messages', chunked(messageDelta), 'rst', messageDelta, /^event: error\ndata: \{"type":"error","error":\{"type":"api_error"/],
-  ['messages, an orderly end without message_stop', '/v1/messages', chunked(messageDelta) + last, 'stay', messageDelta, /^event: error\n/],
-  ['another stream, reset', '/v1/audio/speech', chunked('data: 1\n\n'), 'rst', 'data: 1\n\n', /response\.failed/]
+  ['responses, garbage in the framing', '/v1/responses', `${chunked(delta)}zz\r\n`, 'stay', delta, /"code":"upstream_protocol".*not valid HTTP/],
+  ['responses, its end in text that a user wrote (E7)', '/v1/responses', chunked(delta, userText), 'rst', delta + userText, /response\.failed/]
 ]
 
-t.test('a stream that the upstream breaks is explained on an event boundary', async t => {
-  for (const [name, path, bytes, end, kept, said] of broken) {
+t.test('a stream that the upstream breaks is explained to those who recover from that too', async t => {
+  for (const [name, path, bytes, end, kept, said] of explained) {
     await t.test(name, async t => {
       const { client, ending } = await ask(t, path, bytes, end)
       const { status, body } = await client.answer()
@@ -68,6 +70,52 @@ t.test('a stream that the upstream breaks is explained on an event boundary', as
   }
 })
 
+const unsaid: Broken[] = [
+  ...explained.map(([name, path, bytes, end, kept]): Broken => [name, path, bytes, end, kept]),
+  ['chat, reset', '/v1/chat/completions', chunked(chatDelta), 'rst', chatDelta],
+  ['chat, an orderly end without [DONE]', '/v1/chat/completions', chunked(chatDelta) + last, 'stay', chatDelta],
+  ['chat, an empty finish_reason (B5)', '/v1/chat/completions', chunked(chatDelta.replace('null', '""')) + last, 'stay', chatDelta.replace('null', '""')],
+  ['chat, one choice of two is finished', '/v1/chat/completions', chunked(chatDelta, chatDelta.replace('{"delta"', '{"index":1,"delta"').replace('null', '"stop"')) + last, 'stay', chatDelta],
+  ['messages, reset', '/v1/messages', chunked(messageDelta), 'rst', messageDelta],
+  ['messages, an orderly end without message_stop', '/v1/messages', chunked(messageDelta) + last, 'stay', messageDelta],
+  ['images, an orderly end without the image (B7)', '/v1/images/generations', chunked(partialImage) + last, 'stay', partialImage],
+  ['transcription, an orderly end without its text', '/v1/audio/transcriptions', chunked('data: {"type":"transcript.text.delta"}\n\n') + last, 'stay', 'data: '],
+  ['speech, reset', '/v1/audio/speech', chunked('data: {"type":"speech.audio.delta"}\n\n'), 'rst', 'data: '],
+  ['a stream that is no model’s, reset (B6)', '/backend-api/wham/apps', chunked('event: message\ndata: {"jsonrpc":"2.0","id":1}\n\n'), 'rst', 'event: message'],
+  ['a stream that is no model’s, nothing of it', '/backend-api/wham/apps', chunked(), 'rst', ''],
+  ['JSON-RPC on the path of a model, reset', '/v1/messages', chunked('event: message\ndata: {"jsonrpc":"2.0","id":1}\n\n'), 'rst', 'event: message'],
+  ['a model’s stream on another path, an orderly end', '/v1/anything', chunked(delta) + last, 'stay', delta]
+]
+
+t.test('a stream that the upstream breaks is cut for those who recover from a lost connection only', async t => {
+  for (const [name, path, bytes, end, kept] of unsaid) {
+    await t.test(name, async t => {
+      const { client, ending } = await ask(t, path, bytes, end, openclaw)
+      await client.closed()
+      t.match(client.received, 'HTTP/1.1 200 OK')
+      t.ok(client.received.includes(kept), 'what came is there')
+      t.notMatch(client.received, /\r\n0\r\n\r\n$/, 'no orderly end')
+      t.notMatch(client.received, /server_error|api_error/, 'nothing is put in')
+      t.equal(await ending(), 'cut')
+    })
+  }
+})
+
+t.test('to a client of HTTP/1.0 a broken stream is a reset: an orderly end would be its whole answer', async t => {
+  let upstreamSocket: Socket | undefined
+  const upstream = await startRawUpstream(t, socket => { upstreamSocket = socket; socket.once('data', () => socket.write(chunked(delta))) })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  client.write('POST /v1/responses HTTP/1.0\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: 2\r\n\r\n{}')
+  await client.until(() => client.received.includes(delta))
+  const failed = once(client.socket, 'error')
+  upstreamSocket?.write(last)
+  t.match(await failed, [{ code: 'ECONNRESET' }])
+})
+
+const twoChoices = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"},{"index":1,"finish_reason":"length"}]}\n\ndata: {"choices":[{"index":0,"finish_reason":null}]}\n\n'
+const background = 'data: {"type":"response.created","response":{"id":"resp_1","background":true}}\n\n'
+const hugeCompleted = `data: {"response":{"text":"${'x'.repeat(1_200_000)}"},"type":"response.completed"}\n\n`
 const whole: [name: string, path: string, bytes: string, end: 'stay' | 'fin' | 'rst', body: string][] = [
   ['responses', '/v1/responses', chunked(delta, completed) + last, 'stay', delta + completed],
   ['responses, reset after the last event', '/v1/responses', chunked(delta, completed), 'rst', delta + completed],
@@ -79,7 +127,18 @@ const whole: [name: string, path: string, bytes: string, end: 'stay' | 'fin' | '
   ['chat', '/v1/chat/completions', chunked(chatDelta, 'data: [DONE]\n\n') + last, 'stay', `${chatDelta}data: [DONE]\n\n`],
   ['chat without [DONE] but finished', '/v1/chat/completions', chunked(chatDelta.replace('null', '"stop"')) + last, 'stay', chatDelta.replace('null', '"stop"')],
   ['messages', '/v1/messages', chunked('event: message_stop\ndata: {}\n\n') + last, 'stay', 'event: message_stop\ndata: {}\n\n'],
-  ['another stream', '/v1/audio/speech', chunked('data: 1\r\r', 'data') + last, 'stay', 'data: 1\r\rdata']
+  ['chat, all choices are finished', '/v1/chat/completions', chunked(twoChoices) + last, 'stay', twoChoices],
+  ['chat, an error of its own', '/v1/chat/completions', chunked(chatDelta, 'data: {"error":{"message":"no"}}\n\n'), 'rst', `${chatDelta}data: {"error":{"message":"no"}}\n\n`],
+  ['responses, a comment behind the end', '/v1/responses', chunked(completed, ': bye\n') + last, 'stay', `${completed}: bye\n`],
+  ['responses, response.done (B3)', '/v1/responses', chunked(delta, 'data: {"type":"response.done"}\n\n') + last, 'stay', `${delta}data: {"type":"response.done"}\n\n`],
+  ['responses, one in the background', '/v1/responses', chunked(background) + last, 'stay', background],
+  ['responses, a byte order mark before the only event (E8)', '/v1/responses', chunked('\xef\xbb\xbf' + completed) + last, 'stay', '\xef\xbb\xbf' + completed],
+  ['responses, blanks before the type (E8)', '/v1/responses', chunked('data: {"type":  "response.completed"}\n\n'), 'rst', 'data: {"type":  "response.completed"}\n\n'],
+  ['responses, over 1 MB with its type behind (E8)', '/v1/responses', chunked(hugeCompleted) + last, 'stay', hugeCompleted],
+  ['images', '/v1/images/edits', chunked(partialImage, 'data: {"type":"image_edit.completed"}\n\n') + last, 'stay', `${partialImage}data: {"type":"image_edit.completed"}\n\n`],
+  ['transcription', '/v1/audio/transcriptions', chunked('data: {"type":"transcript.text.done"}\n\n'), 'rst', 'data: {"type":"transcript.text.done"}\n\n'],
+  ['speech', '/v1/audio/speech', chunked('data: {"type":"speech.audio.done"}\n\n'), 'rst', 'data: {"type":"speech.audio.done"}\n\n'],
+  ['a stream that is no model’s', '/v1/realtime/calls', chunked('data: 1\r\r', 'data') + last, 'stay', 'data: 1\r\rdata']
 ]
 
 t.test('a stream that is whole is passed on byte for byte, whatever its socket does afterwards', async t => {
@@ -89,6 +148,22 @@ t.test('a stream that is whole is passed on byte for byte, whatever its socket d
       t.match(await client.answer(), { status: 200, body: expected })
       t.equal(await ending(), 'whole')
     })
+  }
+})
+
+t.test('a resumed background response may end before the response does (B4), and what breaks off is never called failed', async t => {
+  const resumed = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":43}\n\n'
+  for (const [bytes, end, expected] of [[chunked(resumed) + last, 'stay', 'whole'], [chunked(resumed), 'rst', 'cut']] as const) {
+    const upstream = await startRawUpstream(t, socket => {
+      socket.once('data', () => socket.write(bytes, () => { if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20) }))
+    })
+    const { port, line } = await startSidecar(t, { upstream: upstream.url })
+    const client = new RawClient(t, port)
+    client.write(`GET /v1/responses/resp_1?stream=true&starting_after=42 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n${codex}\r\n`)
+    if (expected === 'whole') t.equal((await client.answer()).body, resumed, 'nothing is added')
+    else await client.closed()
+    t.notMatch(client.received, 'response.failed')
+    t.equal((await line(({ path }) => path === '/v1/responses/resp_1'))['ending'], expected)
   }
 })
 
@@ -155,7 +230,7 @@ t.test('a silent stream ends within its limit', async t => {
   const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write(chunked(delta))) })
   const { port } = await startSidecar(t, { upstream: upstream.url, times: { idleStream: 60 } })
   const client = new RawClient(t, port)
-  client.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  client.write(`GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n${codex}\r\n`)
   t.match((await client.answer()).body, /"code":"upstream_timeout".*fell silent/)
 })
 
@@ -175,7 +250,7 @@ t.test('an answer without a body is whole from its head on', async t => {
 })
 
 t.test('a head that can not be written ends its connection only', async t => {
-  const server = createServer((_request, response) => { relay(response, { status: 200, message: '', headers: ['no token', ''] }, '/v1/models') })
+  const server = createServer((_request, response) => { relay(response, { status: 200, message: '', headers: ['no token', ''] }, { path: '/v1/models', heartbeat: undefined, overhear: () => {} }) })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
@@ -183,28 +258,4 @@ t.test('a head that can not be written ends its connection only', async t => {
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await client.closed()
   t.equal(client.received, '')
-})
-
-t.test('sse: boundaries in every form and every split', t => {
-  for (const blank of ['\n\n', '\r\n\r\n', '\r\r', '\n\r\n']) {
-    const text = `data: 1${blank}data: 2${blank}data: 3`
-    for (let cut = 0; cut <= text.length; cut++) {
-      const stream = new EventStream('other')
-      const out = Buffer.concat([stream.push(Buffer.from(text.slice(0, cut))), stream.push(Buffer.from(text.slice(cut)))])
-      t.equal(out.toString(), text.slice(0, text.lastIndexOf('data: 3')))
-      t.equal(stream.onBoundary, true)
-      t.equal(stream.flush().toString(), 'data: 3')
-    }
-  }
-  t.end()
-})
-
-t.test('sse: protocols by path', t => {
-  t.equal(protocolOf('/v1/responses'), 'responses')
-  t.equal(protocolOf('/v1/responses/resp_1'), 'responses')
-  t.equal(protocolOf('/v1/completions'), 'chat')
-  t.equal(protocolOf('/v1/messages/'), 'messages')
-  t.equal(protocolOf('/v1/messages/batches'), 'other')
-  t.match(failureEvent('other', { code: 'a', message: 'b' }), 'response.failed')
-  t.end()
 })

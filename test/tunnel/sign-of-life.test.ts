@@ -32,7 +32,7 @@ async function join (t: Test, { delivery = 'acknowledged', pongs = false }: { de
   upstream.setEncoding('latin1').on('data', (chunk: string) => { got.upstream += chunk })
   let asked = 0
   const tunnel = new Tunnel({
-    client: ours, upstream: theirs, explains: true, idle: 60_000, idleDownload: 60_000, ping: 40,
+    client: ours, upstream: theirs, explains: true, overhear: () => {}, doubt: () => {}, idle: 60_000, idleDownload: 60_000, ping: 40,
     pongs: { seen: pongs }, delivery: () => { asked++; return Promise.resolve(delivery) }, onEnd: () => {}
   })
   t.teardown(() => { client.destroy() })

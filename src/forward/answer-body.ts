@@ -1,0 +1,34 @@
+import type { ServerResponse } from 'node:http'
+import type { SidecarError } from '../answers/errors.ts'
+import type { Config } from '../config/config.ts'
+import type { Decision } from '../verdict/guard.ts'
+import { valuesOf } from '../wire/headers.ts'
+import { ErrorBody, holdable } from './error-body.ts'
+import { relay } from './relay.ts'
+import type { Head, ResponseBody } from './response-body.ts'
+
+export interface AnswerOptions {
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly decision: Decision
+  readonly config: Config
+  /** Target of the request at the upstream. */
+  readonly path: string
+  /** ms of silence until a sign of life is put into a model's stream. */
+  readonly heartbeat: number | undefined
+  /** Ends the upstream exchange; `fail` of the body follows. */
+  readonly abort: (error: SidecarError) => void
+}
+
+/** Begins the upstream's answer to the client; error answers are held back, except those whose declared length is too large for that. */
+export function answerBody (head: Head, { response, requestId, decision, config: { limits, times }, path, heartbeat, abort }: AnswerOptions): ResponseBody {
+  const { status, headers } = head
+  if (!holdable(response.req.method, head, limits.errorBodyBytes)) {
+    decision.learn(status, headers)
+    return relay(response, head, { path, heartbeat, overhear: decision.overhear })
+  }
+  return new ErrorBody({
+    ...head, response, requestId, limit: limits.errorBodyBytes, patience: times.errorBody, abort,
+    learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : []
+  })
+}

@@ -1,0 +1,210 @@
+/** A look at the JSON of an event: a few members of a few objects, found on the way, whatever stands in the others. */
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_ARRAY = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+const BLANK = 0x20
+
+/** Objects whose members are looked at: the event itself, its `response`, and each object of its `choices`. */
+export type Place = 'event' | 'response' | 'choice'
+
+const wanted: Readonly<Record<Place, readonly string[]>> = {
+  event: ['type', 'sequence_number', 'error', 'object', 'jsonrpc', 'response', 'choices'],
+  response: ['id', 'created_at', 'model', 'background'],
+  choice: ['index', 'finish_reason']
+}
+
+/** Lengths that a wanted name can have: of the other names no text need be made. */
+const lengthsOf = (names: readonly string[]): readonly boolean[] => Array.from({ length: 16 }, (_, length) => names.some(name => name.length === length))
+const lengths: Readonly<Record<Place, readonly boolean[]>> = { event: lengthsOf(wanted.event), response: lengthsOf(wanted.response), choice: lengthsOf(wanted.choice) }
+
+/** Characters of a name or value that are kept; what is longer is none that we know. */
+const KEPT = 256
+
+/** Characters of data that is no JSON object: enough for `[DONE]`. */
+const TEXT = 6
+
+/** Told of each wanted member as soon as its value is known. */
+export interface MemberSink {
+  /** @param value text of a string or of a number, `true`, `false`, `null`; `{` or `[` where an object or array begins */
+  member: (place: Place, name: string, value: string, quoted: boolean) => void
+  /** An object of `choices` has ended. */
+  choice: () => void
+}
+
+/**
+ * Reads data piece by piece and looks at each byte once. Names and values with escapes in them are none that we know:
+ * no server writes these few so.
+ */
+export class JsonScanner {
+  readonly #sink: MemberSink
+  #state: 'begin' | 'json' | 'text' | 'over' = 'begin'
+  #depth = 0
+  /** Bit n is set where the open container at depth n is an object; the first three are looked into. */
+  #objects = 0
+  #inside: 'response' | 'choices' | undefined
+  #place: Place | undefined
+  /** Name of the wanted member whose value comes next, or empty. */
+  #name = ''
+  #nameNext = false
+  #inString = false
+  #isName = false
+  /** 1 where the next byte is escaped by the last one of the piece before. */
+  #escaped = 0
+  #token = ''
+  /** The first characters of data that is no object. */
+  text = ''
+  /** Whether a whole object has been read. */
+  complete = false
+
+  constructor (sink: MemberSink) { this.#sink = sink }
+
+  /** Begins anew, for the next event. */
+  reset (): void {
+    this.#state = 'begin'
+    this.#name = this.#token = this.text = ''
+    this.#inString = this.complete = false
+    this.#escaped = 0
+  }
+
+  /** Looks at nothing more of this event. */
+  skip (): void { this.#state = 'over' }
+
+  /** Takes the bytes of a piece from one index up to another, which is not taken. */
+  feed (bytes: Buffer, from: number, to: number): void {
+    if (this.#state === 'json') this.#scan(bytes, from, to)
+    else if (this.#state === 'begin') this.#begin(bytes, from, to)
+    else if (this.#state === 'text') this.#read(bytes, from, to)
+  }
+
+  #begin (bytes: Buffer, from: number, to: number): void {
+    let at = from
+    while (at < to && (bytes[at] as number) <= BLANK) at++
+    if (at === to) return
+    if (bytes[at] !== OPEN_OBJECT) {
+      this.#state = 'text'
+      return this.#read(bytes, at, to)
+    }
+    this.#state = 'json'
+    this.#depth = 1
+    this.#objects = 0b10
+    this.#inside = undefined
+    this.#place = 'event'
+    this.#nameNext = true
+    this.#scan(bytes, at + 1, to)
+  }
+
+  #read (bytes: Buffer, from: number, to: number): void {
+    if (this.text.length < TEXT) this.text += bytes.toString('latin1', from, Math.min(to, from + TEXT - this.text.length))
+  }
+
+  #scan (bytes: Buffer, from: number, to: number): void {
+    let at = this.#inString ? this.#string(bytes, from, to) : from
+    while (at < to && this.#state === 'json') {
+      const byte = bytes[at++] as number
+      switch (byte) {
+        case QUOTE:
+          this.#inString = true
+          this.#isName = this.#nameNext
+          at = this.#string(bytes, at, to)
+          break
+        case OPEN_OBJECT:
+        case OPEN_ARRAY:
+          this.#open(byte === OPEN_OBJECT)
+          break
+        case CLOSE_OBJECT:
+        case CLOSE_ARRAY:
+          this.#value()
+          this.#close()
+          break
+        case COMMA:
+          this.#value()
+          this.#nameNext = this.#depth < 4 && (this.#objects >> this.#depth & 1) === 1
+          break
+        default:
+          if (this.#name !== '' && byte > BLANK && byte !== COLON && this.#token.length < KEPT) this.#token += String.fromCharCode(byte)
+      }
+    }
+  }
+
+  /** Goes on within a string. Returns the index behind it, or that of the end of the piece. */
+  #string (bytes: Buffer, from: number, to: number): number {
+    let at = from + this.#escaped
+    for (;;) {
+      while (at < to && bytes[at] !== QUOTE && bytes[at] !== BACKSLASH) at++
+      if (at >= to || bytes[at] === QUOTE) break
+      at += 2
+    }
+    const kept = this.#place !== undefined && (this.#isName || this.#name !== '')
+    if (at >= to) {
+      this.#escaped = at - to
+      if (kept && this.#token.length < KEPT) this.#token += bytes.toString('latin1', from, Math.min(to, from + KEPT))
+      return to
+    }
+    this.#escaped = 0
+    this.#inString = false
+    if (kept) this.#endString(bytes, from, at)
+    this.#nameNext = false
+    return at + 1
+  }
+
+  #endString (bytes: Buffer, from: number, to: number): void {
+    const place = this.#place as Place
+    const length = this.#token.length + to - from
+    if (this.#isName) {
+      this.#name = ''
+      if (lengths[place][length] === true) {
+        const name = this.#token + bytes.toString('latin1', from, to)
+        if (wanted[place].includes(name)) this.#name = name
+      }
+    } else {
+      this.#sink.member(place, this.#name, length <= KEPT ? this.#token + bytes.toString('latin1', from, to) : '…', true)
+      this.#name = ''
+    }
+    this.#token = ''
+  }
+
+  /** A number, `true`, `false` or `null` ends where the next thing begins. */
+  #value (): void {
+    if (this.#name === '') return
+    if (this.#token !== '') this.#sink.member(this.#place as Place, this.#name, this.#token, false)
+    this.#name = this.#token = ''
+  }
+
+  #open (object: boolean): void {
+    if (this.#name !== '') {
+      this.#sink.member(this.#place as Place, this.#name, object ? '{' : '[', false)
+      if (this.#depth === 1 && (this.#name === 'response' ? object : this.#name === 'choices' && !object)) this.#inside = this.#name as 'response' | 'choices'
+      this.#name = ''
+    }
+    this.#depth++
+    if (this.#depth < 4) this.#objects = object ? this.#objects | 1 << this.#depth : this.#objects & ~(1 << this.#depth)
+    this.#nameNext = object && this.#depth < 4
+    this.#locate()
+  }
+
+  #close (): void {
+    if (this.#place === 'choice') this.#sink.choice()
+    this.#depth--
+    if (this.#depth === 1) this.#inside = undefined
+    this.#nameNext = false
+    this.#locate()
+    if (this.#depth > 0) return
+    this.complete = true
+    this.#state = 'over'
+  }
+
+  #locate (): void {
+    const { [this.#depth]: place } = this.#inside === 'response' ? beneathResponse : this.#inside === 'choices' ? beneathChoices : beneathEvent
+    this.#place = place
+  }
+}
+
+const beneathEvent: readonly (Place | undefined)[] = [undefined, 'event']
+const beneathResponse: readonly (Place | undefined)[] = [undefined, 'event', 'response']
+const beneathChoices: readonly (Place | undefined)[] = [undefined, 'event', undefined, 'choice']
