@@ -1,24 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../../clock.ts'
 import type { Key } from '../../credential/credential.ts'
-import type { Active, Inactive, Source, Testimony, Verdict, VerdictObserver } from '../verdict.ts'
+import type { Active, Inactive, Source, Testimony, Verdict } from '../verdict.ts'
 import { Alike } from './alike.ts'
 import { contradict, outweighsProbe } from './contradiction.ts'
 import { count, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
 import { renew } from './good.ts'
-import { asksAgain, reject, wasAsked, type Holds } from './rejection.ts'
+import type { VerdictCacheOptions } from './options.ts'
+import { asksAgain, reject, wasAsked } from './rejection.ts'
 import type { Entrant, Look, Ticket } from './ticket.ts'
-
-export interface VerdictCacheOptions extends Holds {
-  /** Entries kept at most, of active, inactive and suspect tokens each: junk must not push out what is in use. */
-  entries: number
-  /** ms an active verdict holds. */
-  active: number
-  clock: Pick<Clock, 'monotonic'>
-  observer?: VerdictObserver
-  /** From 0 to 1: spreads what would else happen at one moment. */
-  random?: () => number
-}
 
 /**
  * What has been learned about credentials: shared by all requests, bounded, and forgotten at the first good sign.
@@ -144,10 +133,12 @@ export class VerdictCache {
     const entry = renew(before, ticket, { source, now, active, goodAt: ++this.#order, random: this.#random() })
     if (source === 'upstream') this.#alike.accept(ticket)
     else this.#alike.clearSuspicion(key)
+    const bad = this.#inactive.peek(key)
     this.#inactive.delete(key)
     if (before === undefined) this.#active.set(key, entry)
     if (!known) observer?.judged(ticket, entry.verdict)
-    observer?.succeeded(ticket)
+    // A 2xx to what was sent before the token died shows no refusal to have been wrong.
+    if (bad === undefined || ticket.order > bad.learnedAt) observer?.succeeded(ticket)
     return entry.verdict
   }
 
