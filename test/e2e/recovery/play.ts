@@ -22,6 +22,8 @@ export interface Ended {
 /** A client that takes turns, one after the other. */
 export interface Player {
   turn: (now: Case, key: string) => Promise<Ended>
+  /** Sees to it that what was does not go on into the next case. Called while all is well. */
+  settle?: () => Promise<void>
   close: () => Promise<void>
 }
 

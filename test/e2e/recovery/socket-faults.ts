@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { firstHalf, type Turn } from '../../fixtures/streams.ts'
+import { ANSWER } from './answer.ts'
 import { LOST, RESET, TODAY } from './endings.ts'
 
 /** One turn over a WebSocket. */
@@ -16,6 +17,17 @@ const dataOf = (event: string): string => event.slice(event.indexOf('data: ') + 
 
 /** Sends a turn's events as messages. */
 export const tell = (socket: WebSocket, events: readonly string[]): void => { for (const event of events) socket.send(dataOf(event)) }
+
+/** A Realtime session with one answer, or with the first half of it and then nothing more. */
+export function converse (socket: WebSocket, lost: boolean): void {
+  const say = (message: object): void => { socket.send(JSON.stringify(message)) }
+  say({ type: 'session.created', session: { type: 'realtime' } })
+  socket.on('error', () => {}).on('message', () => {
+    say({ type: 'response.output_text.delta', delta: lost ? ANSWER.slice(0, ANSWER.length / 2) : ANSWER })
+    if (lost) socket.terminate()
+    else say({ type: 'response.done', response: {} })
+  })
+}
 
 const half = (end: SocketFault): SocketFault => async told => {
   tell(told.socket, firstHalf(told.turn))

@@ -9,7 +9,7 @@ import { json } from '../../fixtures/upstream.ts'
 import { turnOn } from './answer.ts'
 import type { Case } from './cases.ts'
 import { isForeign, keys, PROVIDERS, refusals, type Provider } from './providers.ts'
-import { tell } from './socket-faults.ts'
+import { converse, tell } from './socket-faults.ts'
 
 /** A request as it arrived. */
 export interface Arrival {
@@ -31,8 +31,10 @@ function refusedSoFar (): number {
 }
 
 /** The credential of a request, wherever a client puts it. */
-const credentialOf = ({ headers }: IncomingMessage): string =>
-  typeof headers['x-api-key'] === 'string' ? headers['x-api-key'] : (headers.authorization ?? '').replace(/^Bearer /, '')
+function credentialOf ({ headers }: IncomingMessage): string {
+  const key = headers['x-api-key'] ?? /openai-insecure-api-key\.([^,\s]+)/.exec(headers['sec-websocket-protocol'] ?? '')?.[1]
+  return typeof key === 'string' ? key : (headers.authorization ?? '').replace(/^Bearer /, '')
+}
 
 /** Codex compresses where it is signed in with ChatGPT, and always wants a stream. */
 const textOf = (request: IncomingMessage, body: Buffer): string => request.headers['content-encoding'] === 'zstd' ? '{"stream":true}' : body.toString()
@@ -89,13 +91,15 @@ export async function startStandIn () {
 
   const webSockets = new WebSocketServer({ noServer: true })
   function upgrade (request: IncomingMessage, raw: Socket, head: Buffer, provider: Provider): void {
-    const taken = arrive(request, provider, false)
-    if (!taken || now.socketFault === undefined) {
+    const realtime = request.url?.includes('/realtime') === true
+    const taken = arrive(request, provider, realtime)
+    if (!taken || (now.socketFault === undefined && !realtime)) {
       const body = taken ? '' : JSON.stringify(refusals[provider])
       raw.end(`HTTP/1.1 ${taken ? '426 Upgrade Required' : '401 Unauthorized'}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`)
       return
     }
     webSockets.handleUpgrade(request, raw, head, socket => {
+      if (realtime) return converse(socket, now.times > 0)
       socket.on('error', () => {}).on('message', (data: Buffer) => {
         const { generate, model } = JSON.parse(data.toString()) as { generate?: boolean, model?: string }
         if (generate === false) return tell(socket, responsesTurn('', model).events) // Codex sends ahead what all its turns begin with

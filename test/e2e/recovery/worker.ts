@@ -1,4 +1,4 @@
-import { sets } from './cases.ts'
+import { sets, type Case } from './cases.ts'
 import { clients } from './clients/all.ts'
 import { gatewayPlayer } from './gateway.ts'
 import { programPlayer, type Player } from './play.ts'
@@ -9,6 +9,8 @@ import { startStandIn } from './stand-in.ts'
 
 /** A client's cases on one way, one after the other. */
 export interface Series { readonly set: string, readonly client: string, readonly way: Way, readonly cases: readonly string[], readonly modules: string, readonly node: string }
+
+const WELL: Case = { name: 'well', standing: 'good', times: 0 }
 
 /** Plays a series in whatever namespace this process was started, and tells of each row. */
 async function play ({ set, client: name, way, cases, modules, node }: Series, tell: (row: Row) => void): Promise<void> {
@@ -24,14 +26,15 @@ async function play ({ set, client: name, way, cases, modules, node }: Series, t
     for (const what of cases) {
       const now = sets[set]?.find(({ name }) => name === what)
       if (now === undefined) continue
+      upstream.begin(now, client.main)
+      tell(rowOf(name, what, way, await player.turn(now, keys[client.provider][now.standing]), upstream))
       if (sidecar !== undefined) { // a new one knows nothing of the case before
         const { port } = sidecar
         await sidecar.close()
         sidecar = await startSidecar(upstream, port)
       }
-      upstream.begin(now, client.main)
-      const ended = await player.turn(now, keys[client.provider][now.standing])
-      tell(rowOf(name, what, way, ended, upstream))
+      upstream.begin(WELL)
+      await player.settle?.()
     }
   } finally {
     await player?.close()
