@@ -61,12 +61,15 @@ export const ourFaults: Readonly<Record<string, Fault>> = {
     if (reset === 'fin') asked.request.socket.end()
     else cut(asked)
   })])),
-  'our 502 today': ours(502, 'upstream_reset', 'The upstream closed its connection before its answer was whole. Your own connection is unharmed; retry.'),
-  'our 502 lost words': ours(502, 'upstream_reset', 'Upstream connection error: connection reset before its answer was whole. Your own connection is unharmed; retry.'),
-  'our 502 unreachable today': ours(502, 'upstream_unreachable', 'The upstream could not be reached: it refused the connection. Your credential was not judged. Check the network, then retry.'),
-  'our 502 unreachable lost words': ours(502, 'upstream_unreachable', 'Upstream connection error: it refused the connection (fetch failed). Your credential was not judged. Check the network, then retry.'),
-  'our 503 today': ours(503, 'lane_full', 'All 64 places for this kind of request on this route are taken. Retry in a second.', { 'retry-after': '1' }),
-  'our 504 today': ours(504, 'upstream_timeout', 'The upstream did not answer in time: no response headers within the time allowed. Your credential was not judged; retry.'),
-  'our 504 lost words': ours(504, 'upstream_timeout', 'Upstream connection error: timeout, no response headers within the time allowed. Your credential was not judged; retry.'),
-  'our 504 final': ours(504, 'upstream_timeout', 'The upstream did not answer in time: no response headers within the time allowed. Your credential was not judged; retry.', { 'x-should-retry': 'false' })
+  ...Object.fromEntries(Object.entries<readonly [number, string, string]>({
+    'our 502, reset, today': [502, 'upstream_reset', 'The upstream closed its connection before its answer was whole. Your own connection is unharmed; retry.'],
+    'our 502, reset': [502, 'upstream_reset', 'Upstream connection error (connection reset): it closed before its answer was whole. Your own connection is unharmed; retry.'],
+    'our 502, refused, today': [502, 'upstream_unreachable', 'The upstream could not be reached: it refused the connection. Your credential was not judged. Check the network, then retry.'],
+    'our 502, refused': [502, 'upstream_unreachable', 'Upstream connection error (connection refused, socket hang up): it refused the connection. Your credential was not judged. Check the network, then retry.'],
+    'our 503, today': [503, 'lane_full', 'All 64 places for this kind of request on this route are taken. Retry in a second.'],
+    'our 503': [503, 'lane_full', 'This route is overloaded: all 64 places for this kind of request are taken. Retry in a second.'],
+    'our 504, today': [504, 'upstream_timeout', 'The upstream did not answer in time: no response headers within the time allowed. Your credential was not judged; retry.'],
+    'our 504': [504, 'upstream_timeout', 'Upstream connection error (connection timeout, socket hang up): no connection within the time allowed. Your credential was not judged; retry.']
+  }).map(([name, [status, code, message]]) => [name, ours(status, code, message, status === 503 ? { 'retry-after': '1' } : {})])),
+  'our 504, final': ours(504, 'upstream_timeout', 'The upstream did not answer in time: no response headers within the time allowed. It had taken the request.', { 'x-should-retry': 'false' })
 }

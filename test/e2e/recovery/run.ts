@@ -54,10 +54,11 @@ async function play (series: Series[], folder: string): Promise<string[]> {
   const namespace = ownNamespace(['/tmp/openclaw', '/tmp/openclaw-state-locks-0'])
   if (namespace === undefined) throw new Error('this machine allows no namespaces of one\'s own, and without them neither what leaves loopback nor refused connections can be told')
   const [program = '', ...rest] = namespace
+  const node = await nodeBinary()
   const failures: string[] = []
   await Promise.all(Array.from({ length: Number(values.workers) }, () => new Promise<void>(resolve => {
     const worker = fork(join(import.meta.dirname, 'worker.ts'), {
-      execPath: program, execArgv: [...rest, process.execPath, ...process.execArgv],
+      execPath: program, execArgv: [...rest, node], // it reads TypeScript by itself
       env: { ...process.env, TMPDIR: folder }, stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
     const next = (): void => {
@@ -72,7 +73,10 @@ async function play (series: Series[], folder: string): Promise<string[]> {
       }
       if (failed !== undefined) failures.push(failed)
       if (done === true) next()
-    }).on('exit', () => resolve())
+    }).on('exit', code => {
+      if (code !== 0) failures.push(`a worker ended with exit ${code ?? 'none'}`)
+      resolve()
+    })
     next()
   })))
   return failures
