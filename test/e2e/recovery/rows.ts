@@ -54,14 +54,17 @@ export function worse (straight: Row | undefined, sidecar: Row | undefined): str
   return undefined
 }
 
-const outcome = (row: Row): string => {
-  if (row.endless) return 'tries on'
-  if (answered(row)) return row.part === 'whole' ? 'answer' : 'answer, a half in front'
-  return deceived(row) ? `**${row.part === 'half' ? 'half' : 'nothing'} as if whole**` : row.part === 'half' ? 'half, error' : 'error'
+function outcome (row: Row): string {
+  if (row.endless) return '…'
+  if (answered(row)) return row.part === 'whole' ? '✓' : '½✓'
+  return deceived(row) ? `**${row.part === 'half' ? '½' : '0'} as ✓**` : row.part === 'half' ? '½✗' : '✗'
 }
 
+/** What the signs of a cell mean. */
+export const LEGEND = '✓ the answer, ½✓ the answer with the half of the try before in front of it, ✗ an error, ½✗ a half and an error, … still at it after two minutes, **½ as ✓** a half passed off as the answer; then seconds from the first request, and requests of the turn at the upstream. Left of the arrow straight, right of it through us; ⚠ where that is worse.'
+
 /** One cell: how it ended, after how long, with how many requests. */
-export const cell = (row: Row | undefined): string => row === undefined ? '–' : `${outcome(row)}, ${row.seconds.toFixed(1)} s, ${row.requests}×`
+export const cell = (row: Row | undefined): string => row === undefined ? '–' : `${outcome(row)} ${row.seconds.toFixed(1)} s ${row.requests}×`
 
 const byClient = (rows: readonly Row[]): Map<string, Row[]> => {
   const map = new Map<string, Row[]>()

@@ -8,16 +8,17 @@ import { cache, cachedPackages, nodeBinary } from '../cached-package.ts'
 import { ownNamespace } from '../own-namespace.ts'
 import { sets } from './cases.ts'
 import { clients } from './clients/all.ts'
-import { matrix, words, worse, type Row, type Way } from './rows.ts'
+import { LEGEND, matrix, words, worse, type Row, type Way } from './rows.ts'
 import type { Series } from './worker.ts'
 
 // Real clients × faults × {straight, through us}: run.ts [--set recovery] [--clients REGEXP] [--cases REGEXP] [--ways straight,sidecar]
-// [--workers 2] [--fresh]. What a client needs is installed first. Then there is no network but loopback. Rows taken straight
-// before are kept, unless --fresh; those through us are taken anew.
+// [--workers 2] [--fresh] [--readme]. What a client needs is installed first. Then there is no network but loopback. Rows taken straight
+// before are kept, unless --fresh; those through us are taken anew. --readme puts the table into test/README.md.
 
 const { values } = parseArgs({ options: {
   set: { type: 'string', default: 'recovery' }, clients: { type: 'string', default: '.' }, cases: { type: 'string', default: '.' },
-  ways: { type: 'string' }, workers: { type: 'string', default: '2' }, fresh: { type: 'boolean', default: false }
+  ways: { type: 'string' }, workers: { type: 'string', default: '2' }, fresh: { type: 'boolean', default: false },
+  readme: { type: 'boolean', default: false }
 } })
 const { set, fresh } = values
 const ways = (values.ways ?? (set === 'endings' || set === 'sockets' ? 'straight' : 'straight,sidecar')).split(',') as Way[]
@@ -82,6 +83,14 @@ async function play (series: Series[], folder: string): Promise<string[]> {
   return failures
 }
 
+/** Puts the table between its marks. */
+async function intoReadme (table: string): Promise<void> {
+  const path = join(import.meta.dirname, '..', '..', 'README.md')
+  const taken = `Taken on ${new Date().toISOString().slice(0, 10)}. ${table}`
+  const text = await readFile(path, 'utf8')
+  await writeFile(path, text.replace(new RegExp(`(<!-- ${set} -->).*(<!-- /${set} -->)`, 's'), (_, begin: string, end: string) => `${begin}\n${taken}\n${end}`))
+}
+
 await mkdir(cache, { recursive: true })
 const folder = await mkdtemp(join(tmpdir(), 'codex-sidecar-run-'))
 try {
@@ -94,6 +103,7 @@ try {
   })
   const page = `${matrix(rows, all.map(({ name }) => name))}\n\n${words(rows)}\n`
   await writeFile(join(cache, `e2e-${set}.md`), page)
+  if (values.readme) await intoReadme(`${LEGEND}\n\n${matrix(rows, all.map(({ name }) => name))}`)
   console.log(`\nWritten: .cache/e2e-${set}.md, ${rows.length} rows.\n${[...failures, ...bad].join('\n') || 'Nothing is worse through us.'}`)
   process.exitCode = failures.length + bad.length > 0 ? 1 : 0
 } finally {
