@@ -13,7 +13,7 @@ import type { Series } from './worker.ts'
 
 // Real clients × faults × {straight, through us}: run.ts [--set recovery] [--clients REGEXP] [--cases REGEXP] [--ways straight,sidecar]
 // [--workers 2] [--fresh] [--readme]. What a client needs is installed first. Then there is no network but loopback. Rows taken straight
-// before are kept, unless --fresh; those through us are taken anew. --readme puts the table into test/README.md.
+// before are kept, unless --fresh; those through us are taken anew. --readme puts the table into test/e2e/README.md.
 
 const { values } = parseArgs({ options: {
   set: { type: 'string', default: 'recovery' }, clients: { type: 'string', default: '.' }, cases: { type: 'string', default: '.' },
@@ -85,7 +85,7 @@ async function play (series: Series[], folder: string): Promise<string[]> {
 
 /** Puts the table between its marks. */
 async function intoReadme (table: string): Promise<void> {
-  const path = join(import.meta.dirname, '..', '..', 'README.md')
+  const path = join(import.meta.dirname, '..', 'README.md')
   const taken = `Taken on ${new Date().toISOString().slice(0, 10)}. ${table}`
   const text = await readFile(path, 'utf8')
   await writeFile(path, text.replace(new RegExp(`(<!-- ${set} -->).*(<!-- /${set} -->)`, 's'), (_, begin: string, end: string) => `${begin}\n${taken}\n${end}`))

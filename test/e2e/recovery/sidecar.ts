@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StandIn } from './stand-in.ts'
 
-const program = join(import.meta.dirname, '..', '..', '..', 'dist', 'main.js')
+/** Another build can be named, to set it beside this one. */
+const program = process.env['SIDECAR'] ?? join(import.meta.dirname, '..', '..', '..', 'dist', 'main.js')
 
 /**
  * The built program as users run it, before the stand-ins; a new one knows nothing of the case before.
