@@ -1,16 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CODEX, config } from '../../codex-binary.ts'
 import { PROMPT, type Client } from './client.ts'
-
-const quiet = `
-check_for_update_on_startup = false
-[analytics]
-enabled = false
-[otel]
-metrics_exporter = "none"
-[features]
-plugins = false
-`
 
 const provider = (url: string): string => `[model_providers.x]\nname = "x"\nbase_url = "${url}/v1"\nenv_key = "X_KEY"\nwire_api = "responses"\n`
 
@@ -24,9 +15,9 @@ function codex (version: string, built: 'own provider' | 'API key'): Client {
     start: async ({ url, key, home, modules }) => {
       const work = join(home, 'work')
       await mkdir(work)
-      await writeFile(join(home, 'config.toml'), built === 'own provider'
-        ? `model = "stand-in"\nmodel_provider = "x"\n${quiet}\n${provider(url)}`
-        : `model = "stand-in"\nopenai_base_url = "${url}/v1"\ncli_auth_credentials_store = "file"\n${quiet}`)
+      await writeFile(join(home, 'config.toml'), config(built === 'own provider'
+        ? ['model_provider = "x"', provider(url)]
+        : [`openai_base_url = "${url}/v1"\ncli_auth_credentials_store = "file"`, '']))
       if (built === 'API key') await writeFile(join(home, 'auth.json'), JSON.stringify({ auth_mode: 'apikey', OPENAI_API_KEY: key }))
       return {
         command: join(modules, '.bin', 'codex'),
@@ -37,4 +28,4 @@ function codex (version: string, built: 'own provider' | 'API key'): Client {
   }
 }
 
-export const codexes: readonly Client[] = [codex('0.169.0', 'own provider'), codex('0.169.0', 'API key')]
+export const codexes: readonly Client[] = [codex(CODEX, 'own provider'), codex(CODEX, 'API key')]
