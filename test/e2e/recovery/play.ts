@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { endProcessesOf } from '../processes.ts'
 import type { Case } from './cases.ts'
 import type { Client, Place } from './clients/client.ts'
 import type { StandIn } from './stand-in.ts'
@@ -63,6 +64,7 @@ export function programPlayer (client: Client, where: Pick<Place, 'url' | 'modul
       end()
       return { answer: plain(answer), complaint: plain(complaint), success: code === 0, endless }
     } finally {
+      endProcessesOf(home)
       await rm(home, { recursive: true, force: true, maxRetries: 5 })
     }
   }

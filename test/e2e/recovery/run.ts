@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cache, cachedPackages, nodeBinary } from '../cached-package.ts'
 import { ownNamespace } from '../own-namespace.ts'
+import { endProcessesOf } from '../processes.ts'
 import { sets } from './cases.ts'
 import { clients } from './clients/all.ts'
 import { LEGEND, matrix, words, worse, type Row, type Way } from './rows.ts'
@@ -107,5 +108,6 @@ try {
   console.log(`\nWritten: .cache/e2e-${set}.md, ${rows.length} rows.\n${[...failures, ...bad].join('\n') || 'Nothing is worse through us.'}`)
   process.exitCode = failures.length + bad.length > 0 ? 1 : 0
 } finally {
+  endProcessesOf(folder)
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 }
