@@ -61,7 +61,7 @@ function outcome (row: Row): string {
 }
 
 /** What the signs of a cell mean. */
-export const LEGEND = '✓ the answer, ½✓ the answer with the half of the try before in front of it, ✗ an error, ½✗ a half and an error, … still at it after two minutes, **½ as ✓** a half passed off as the answer; then seconds from the first request, and requests of the turn at the upstream. Left of the arrow straight, right of it through us; ⚠ where that is worse.'
+export const LEGEND = '✓ the answer, ½✓ the answer with the half of the try before in front of it, ✗ an error, ½✗ a half and an error, … still at it after two minutes, **½ as ✓** a half passed off as the answer; then seconds from the first request (from the program\'s start where none came through), and requests of the turn at the upstream. Left of the arrow straight, right of it through us; ⚠ where that is worse.'
 
 /** One cell: how it ended, after how long, with how many requests. */
 export const cell = (row: Row | undefined): string => row === undefined ? '–' : `${outcome(row)} ${row.seconds.toFixed(1)} s ${row.requests}×`
