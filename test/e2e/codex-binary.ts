@@ -44,8 +44,8 @@ const provider = ({ baseUrl, as }: CodexOptions): [top: string, table: string] =
   ? ['model_provider = "x"', `[model_providers.x]\nname = "x"\nbase_url = ${JSON.stringify(baseUrl)}\nenv_key = "X_KEY"\nwire_api = "responses"`]
   : [`openai_base_url = ${JSON.stringify(baseUrl)}\ncli_auth_credentials_store = "file"`, '']
 
-/** Everything that would call home is off. */
-const config = ([top, table]: [string, string]): string => `
+/** A config.toml in which everything that would call home is off. */
+export const config = ([top, table]: [string, string]): string => `
 model = "stand-in"
 ${top}
 check_for_update_on_startup = false

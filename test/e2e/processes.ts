@@ -12,3 +12,10 @@ export function processesOf (folder: string): string[] {
     return `${command}${read(`/proc/${id}/environ`)}`.includes(folder) ? [`${id} ${command.replaceAll('\0', ' ').trim()}`] : []
   })
 }
+
+/** Ends what still runs and knows of a folder: clients leave daemons behind. */
+export function endProcessesOf (folder: string): void {
+  for (const line of processesOf(folder)) {
+    try { process.kill(Number.parseInt(line), 'SIGKILL') } catch { /* it has ended meanwhile */ }
+  }
+}

@@ -1,8 +1,5 @@
-import { delimiter, dirname, join } from 'node:path'
-import { cachedPackage } from '../cached-package.ts'
-
-/** The Node that both OpenClaw versions run on; the machine's own may be too old. */
-const NODE = '24.21.0'
+import { join } from 'node:path'
+import { cachedPackage, nodeBinary } from '../cached-package.ts'
 
 export interface Installation {
   readonly version: string
@@ -17,8 +14,7 @@ export const OPENCLAW: readonly string[] = ['2026.4.9', '2026.9.6']
 
 /** Installs a version of OpenClaw and the Node it needs from npm, unless they are there. */
 export async function installOpenClaw (version: string): Promise<Installation> {
-  const path = process.env['PATH'] ?? ''
-  const node = join(await cachedPackage('node', NODE), 'node', 'bin', 'node')
-  const modules = await cachedPackage('openclaw', version, `${dirname(node)}${delimiter}${path}`)
+  const node = await nodeBinary()
+  const modules = await cachedPackage('openclaw', version, node)
   return { version, node, program: join(modules, 'openclaw', 'openclaw.mjs') }
 }
