@@ -17,6 +17,8 @@ const request = (status: number, message: string): Kind =>
   kind(status, 'invalid_request_error', 'http_request_error', message)
 const upstream = (status: number, proxy: string, message: string): Kind => kind(status, 'api_error', proxy, message)
 
+// Clients that see only these words, not the status, try again what they know for a lost connection: OpenClaw 2026.4.9 at
+// "connection error", Continue at "socket hang up", "connection reset" and "overloaded" (test/e2e/recovery).
 // No message of a 401 may hold the words that make pi-ai retry it (contract.md section 5). None may hold "token:" or its
 // like: OpenClaw takes what follows for a secret and shows "<redacted>" instead of the reason.
 const kinds = {
@@ -40,12 +42,12 @@ const kinds = {
   loop_detected: kind(508, 'invalid_request_error', 'proxy_loop_detected', 'This request has been here before: the upstream of this route leads back to codex-sidecar. Correct the upstream in its configuration.'),
   internal_error: kind(500, 'api_error', 'proxy_internal_error', 'codex-sidecar failed on this request; neither you nor the upstream did. Retry, and report it with the request id.'),
 
-  upstream_unreachable: upstream(502, 'destination_unavailable', 'The upstream could not be reached: %. Your credential was not judged. Check the network, then retry.'),
+  upstream_unreachable: upstream(502, 'destination_unavailable', 'Upstream connection error (socket hang up): the upstream could not be reached, %. Your credential was not judged. Check the network, then retry.'),
   upstream_tls: upstream(502, 'tls_certificate_error', 'No secure connection to the upstream: % (nothing was sent). Check for an intercepting proxy and set NODE_EXTRA_CA_CERTS to its CA, then retry.'),
-  upstream_reset: upstream(502, 'connection_terminated', 'The upstream closed its connection %. Your own connection is unharmed; retry.'),
+  upstream_reset: upstream(502, 'connection_terminated', 'Upstream connection error (connection reset): the upstream closed its connection %. Your own connection is unharmed; retry.'),
   upstream_protocol: upstream(502, 'http_protocol_error', 'The upstream sent something that is not valid HTTP: %. Retry; if it persists, the upstream is at fault.'),
   upstream_incomplete: upstream(502, 'http_response_incomplete', 'The upstream refused with status % and its explanation did not arrive whole. Your own connection is unharmed.'),
-  lane_full: upstream(503, 'connection_limit_reached', 'All % places for this kind of request on this route are taken. Retry in a second.'),
+  lane_full: upstream(503, 'connection_limit_reached', 'This route is overloaded: all % places for this kind of request are taken. Retry in a second.'),
   draining: upstream(503, 'destination_unavailable', 'codex-sidecar is shutting down. Retry in a second.'),
   upstream_timeout: upstream(504, 'http_response_timeout', 'The upstream did not answer in time: %. Your credential was not judged; retry.')
 } as const satisfies Record<string, Kind>

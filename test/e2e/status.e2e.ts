@@ -79,7 +79,7 @@ t.test('an upstream that can not be reached is seen at once', { skip }, async t 
   const { url } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
   for (let i = 0; i < 6; i++) await (await request(`${url}/v1/models`, { headers: bearer('good') })).body.dump()
   const page = await open(t, url, 'Working, but the upstream of /v1/ can not be reached.')
-  await page.getByText(/^circuit open: The upstream could not be reached: it refused the connection\./).waitFor()
+  await page.getByText(/^circuit open: Upstream connection error \(socket hang up\): the upstream could not be reached, it refused the connection\./).waitFor()
   await page.getByText('None so far: the first request with a token makes one.').waitFor()
   t.strictSame(await violations(page), [])
   await page.screenshot({ path: join(pictures, 'trouble.png'), fullPage: true })

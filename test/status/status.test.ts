@@ -151,7 +151,7 @@ t.test('an upstream that can not be reached is an open circuit', async t => {
   const s = await setUp(t, { upstream: 'http://127.0.0.1:9' })
   for (let i = 0; i < 5; i++) await s.send('good')
   const circuit = async () => (await s.status()).routes.find(({ path }) => path === '/v1/')?.circuit
-  t.strictSame(await circuit(), { state: 'open', code: 'upstream_unreachable', message: 'The upstream could not be reached: it refused the connection. Your credential was not judged. Check the network, then retry.', retryInSeconds: 1 })
+  t.strictSame(await circuit(), { state: 'open', code: 'upstream_unreachable', message: 'Upstream connection error (socket hang up): the upstream could not be reached, it refused the connection. Your credential was not judged. Check the network, then retry.', retryInSeconds: 1 })
   t.match((await s.ask('/metrics')).text, 'codex_sidecar_circuit_open{route="/v1"} 1\n')
   s.clock.advance(5_000)
   t.match(await circuit(), { state: 'open', retryInSeconds: 0 })
