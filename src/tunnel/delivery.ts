@@ -22,14 +22,16 @@ function triesOf ([, , , , , timer = '', retransmits = '', , probes = '']: reado
 
 /**
  * Asks the system about a socket. Only Linux tells, to everyone; Node has no TCP_INFO.
- * @param folder of its tables
+ * @param proxied whether the peer may be a proxy: what that has acknowledged is not at the upstream yet
+ * @param folder of the system's tables
  */
-export async function deliveryOf ({ localPort, remotePort }: Pick<Socket, 'localPort' | 'remotePort'>, folder = '/proc/self/net'): Promise<Delivery> {
+export async function deliveryOf ({ localPort, remotePort }: Pick<Socket, 'localPort' | 'remotePort'>, proxied: boolean, folder = '/proc/self/net'): Promise<Delivery> {
   if (localPort === undefined || remotePort === undefined) return 'unknown'
   const tables = await Promise.all(['tcp', 'tcp6'].map(table => readFile(`${folder}/${table}`, 'latin1').catch(() => '')))
   const [local, remote] = [localPort, remotePort].map(port => `:${port.toString(16).toUpperCase().padStart(4, '0')}`) as [string, string]
   const rows = tables.flatMap(table => table.split('\n')).map(line => line.trim().split(/\s+/))
     .filter(([, from = '', to = '']) => from.endsWith(local) && to.endsWith(remote))
   if (rows.length === 0) return 'unknown'
-  return rows.every(row => triesOf(row) >= TRIES) ? 'lost' : 'acknowledged' // to other addresses there may be one more
+  if (rows.every(row => triesOf(row) >= TRIES)) return 'lost' // to other addresses there may be one more
+  return proxied ? 'unknown' : 'acknowledged'
 }

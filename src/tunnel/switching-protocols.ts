@@ -67,10 +67,7 @@ export function createSwitch ({ limits, times, proxied }: Config, places: Places
       if (head.length > 0) client.unshift(head) // what the client sent before it had our answer
       const tunnel = new Tunnel({
         client, upstream, explains, overhear, doubt, idle: times.idleStream, idleDownload: times.idleDownload, ping: times.ping, pongs: pongsOf(origin),
-        delivery: async () => {
-          const known = await deliveryOf(upstream)
-          return proxied && known === 'acknowledged' ? 'unknown' : known // what a proxy has is not there yet
-        },
+        delivery: () => deliveryOf(upstream, proxied),
         onEnd: ending => {
           open--
           leave()

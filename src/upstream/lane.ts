@@ -56,7 +56,7 @@ export class Lane {
   get inFlight (): number { return this.shares.taken }
 
   /** Whether a request could go now. */
-  get free (): boolean { return this.inFlight < this.limit && (this.circuit.passes || this.#kept) }
+  get free (): boolean { return this.inFlight < this.limit && this.circuit.passes }
 
   /** Whether a request could go without connecting first. */
   get #kept (): boolean { return this.#connections.some(({ kept }) => kept) }

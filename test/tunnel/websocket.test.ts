@@ -419,7 +419,7 @@ t.test('a paused upstream stops the client, and then gets all of it', async t =>
       socket.on('data', (chunk: Buffer) => { received += chunk.length }).pause()
     })
   })
-  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const { port } = await startSidecar(t, { upstream: upstream.url, times: { ping: 600_000 } })
   const client = new RawClient(t, port)
   client.write(handshake())
   await client.until(() => client.received.includes('\r\n\r\n'))

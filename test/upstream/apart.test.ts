@@ -101,7 +101,7 @@ t.test('the wait for an answer is no silence of the client', async t => {
 t.test('an upstream that does not read is no silence of the client', async t => {
   let deaf: Socket | undefined
   const upstream = await startRawUpstream(t, socket => { deaf = socket.pause() })
-  const { port } = await startSidecar(t, { upstream: upstream.url, times: { idleUpload: 80, headers: 400 } })
+  const { port } = await startSidecar(t, { upstream: upstream.url, times: { idleUpload: 2_000 } })
   const client = new RawClient(t, port)
   client.write('POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: 50000000\r\n\r\n')
   client.write(Buffer.alloc(50_000_000))
