@@ -198,6 +198,13 @@ t.test('what cannot be read beside its way passes as it is', async t => {
     else await client.closed()
     t.equal(await ending(), expected, says)
   }
+  await t.test('a compressed stream that is no model’s', async t => {
+    const { client, answer, ending } = await ask(t, site, '/backend-api/wham/apps')
+    const body = gzip('data: 1\n\n')
+    answer('Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', body, 'orderly')
+    t.equal((await client.answer()).body, body)
+    t.equal(await ending(), 'whole')
+  })
   await t.test('a compressed stream without any body', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')
     send(`${ok}Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n${framing}${last}`)
