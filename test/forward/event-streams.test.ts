@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import zlib from 'node:zlib'
 import t, { type Test } from 'tap'
 import { cut } from '../../src/forward/cut.ts'
@@ -9,7 +8,7 @@ import { canExplain, clientOf, deedFor, endings, wordsFor } from '../../src/forw
 import { EventStreamBody } from '../../src/forward/event-streams/event-stream-body.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { configFor, startSidecar } from '../fixtures/sidecar.ts'
-import { startRawUpstream } from '../fixtures/upstream.ts'
+import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
 const ok = 'HTTP/1.1 200 OK\r\n'
 const framing = 'Transfer-Encoding: chunked\r\n\r\n'
@@ -199,6 +198,13 @@ t.test('what cannot be read beside its way passes as it is', async t => {
     else await client.closed()
     t.equal(await ending(), expected, says)
   }
+  await t.test('a compressed stream that is no model’s', async t => {
+    const { client, answer, ending } = await ask(t, site, '/backend-api/wham/apps')
+    const body = gzip('data: 1\n\n')
+    answer('Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', body, 'orderly')
+    t.equal((await client.answer()).body, body)
+    t.equal(await ending(), 'whole')
+  })
   await t.test('a compressed stream without any body', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')
     send(`${ok}Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n${framing}${last}`)
@@ -278,17 +284,14 @@ t.test('a heart-beat is what its clients take as a sign of life, on event bounda
 })
 
 t.test('an event of ours can stand before a cut, where the table says so', async t => {
-  const server = createServer((_request, response) => {
+  const { url } = await startUpstream(t, (_request, response) => {
     const body = new EventStreamBody(response, { status: 200, message: '', headers: ['Content-Type', 'text/event-stream'] }, {
       protocol: 'messages', declared: true, heartbeat: undefined, endings: [{ after: ['ended'], deed: 'explain, cut', evidence: '' }, { protocols: ['chat'], deed: 'explain', evidence: '' }, { deed: 'cut', evidence: '' }]
     })
     body.data(Buffer.from('event: ping\ndata: {}\n\n'))
     t.equal(body.end([]), 'explained')
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const client = new RawClient(t, (server.address() as AddressInfo).port)
+  const client = new RawClient(t, Number(new URL(url).port))
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await client.closed()
   t.match(client.received, /event: ping\ndata: \{\}\n\n.*event: error\ndata: .*upstream_reset/s)
@@ -297,11 +300,8 @@ t.test('an event of ours can stand before a cut, where the table says so', async
 
 t.test('a broken stream behind another answer that is not over yet is cut all the same', async t => {
   const responses: ServerResponse[] = []
-  const server = createServer((_request, response) => { responses.push(response) })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const client = new RawClient(t, (server.address() as AddressInfo).port)
+  const { url } = await startUpstream(t, (_request, response) => { responses.push(response) })
+  const client = new RawClient(t, Number(new URL(url).port))
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2))
   while (responses.length < 2) await new Promise(resolve => setImmediate(resolve))
   cut(responses[1] as ServerResponse, true)

@@ -1,5 +1,6 @@
-import { JsonScanner, type MemberSink, type Place } from './json-scanner.ts'
+import { JsonScanner, type MemberSink } from './json-scanner.ts'
 import { EventParser, type LineSink } from './parser.ts'
+import type { Place } from './places.ts'
 import { prefilters, type Prefilter } from './prefilter.ts'
 import { protocols, protocolSeen, type Protocol, type StreamProtocol } from './protocols.ts'
 

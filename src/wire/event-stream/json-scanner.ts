@@ -1,5 +1,7 @@
 /** A look at the JSON of an event: a few members of a few objects, found on the way, whatever stands in the others. */
 
+import { lengths, placeAt, wanted, type Inside, type Place } from './places.ts'
+
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
@@ -9,19 +11,6 @@ const CLOSE_ARRAY = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 const BLANK = 0x20
-
-/** Objects whose members are looked at: the event itself, its `response`, and each object of its `choices`. */
-export type Place = 'event' | 'response' | 'choice'
-
-const wanted: Readonly<Record<Place, readonly string[]>> = {
-  event: ['type', 'sequence_number', 'error', 'object', 'jsonrpc', 'response', 'choices'],
-  response: ['id', 'created_at', 'model', 'background'],
-  choice: ['index', 'finish_reason']
-}
-
-/** Lengths that a wanted name can have: of the other names no text need be made. */
-const lengthsOf = (names: readonly string[]): readonly boolean[] => Array.from({ length: 16 }, (_, length) => names.some(name => name.length === length))
-const lengths: Readonly<Record<Place, readonly boolean[]>> = { event: lengthsOf(wanted.event), response: lengthsOf(wanted.response), choice: lengthsOf(wanted.choice) }
 
 /** Characters of a name or value that are kept; what is longer is none that we know. */
 const KEPT = 256
@@ -47,7 +36,7 @@ export class JsonScanner {
   #depth = 0
   /** Bit n is set where the open container at depth n is an object; the first three are looked into. */
   #objects = 0
-  #inside: 'response' | 'choices' | undefined
+  #inside: Inside | undefined
   #place: Place | undefined
   /** Name of the wanted member whose value comes next, or empty. */
   #name = ''
@@ -179,7 +168,7 @@ export class JsonScanner {
   #open (object: boolean): void {
     if (this.#name !== '') {
       this.#sink.member(this.#place as Place, this.#name, object ? '{' : '[', false)
-      if (this.#depth === 1 && (this.#name === 'response' ? object : this.#name === 'choices' && !object)) this.#inside = this.#name as 'response' | 'choices'
+      if (this.#depth === 1 && (this.#name === 'response' ? object : this.#name === 'choices' && !object)) this.#inside = this.#name as Inside
       this.#name = ''
     }
     this.#depth++
@@ -199,12 +188,5 @@ export class JsonScanner {
     this.#state = 'over'
   }
 
-  #locate (): void {
-    const { [this.#depth]: place } = this.#inside === 'response' ? beneathResponse : this.#inside === 'choices' ? beneathChoices : beneathEvent
-    this.#place = place
-  }
+  #locate (): void { this.#place = placeAt(this.#depth, this.#inside) }
 }
-
-const beneathEvent: readonly (Place | undefined)[] = [undefined, 'event']
-const beneathResponse: readonly (Place | undefined)[] = [undefined, 'event', 'response']
-const beneathChoices: readonly (Place | undefined)[] = [undefined, 'event', undefined, 'choice']
