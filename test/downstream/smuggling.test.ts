@@ -34,6 +34,8 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
   t.teardown(upstream.close)
   /** What the guard saw: the token behind each fingerprint, and the end-to-end fields behind each marker. */
   const tokens = new Map<string, Set<string>>()
+  /** And the fingerprint of each field's value: another spelling is another credential. */
+  const fingerprints = new Map<string, string>()
   const heads = new Map<string, Set<string>>()
   const textOf = (pairs: readonly (readonly [string, string])[]): string => JSON.stringify(pairs.map(([name, value]) => [name.toLowerCase(), value]).filter(([name]) => name !== 'content-length'))
   const { port, lines, app } = await startSidecar(t, {
@@ -41,6 +43,7 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
     remote: [{
       validate: (credential, { raw }) => {
         const fingerprint = String(credential)
+        fingerprints.set(valuesOf(raw, 'authorization')[0] ?? '', fingerprint)
         tokens.set(fingerprint, (tokens.get(fingerprint) ?? new Set()).add(credential.reveal()))
         const marker = valuesOf(endToEnd(raw), 'x-marker').join(', ')
         heads.set(marker, (heads.get(marker) ?? new Set()).add(textOf(pairsOf(endToEnd(raw)))))
@@ -67,15 +70,13 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
     entry[what]++
     counts.set(key, entry)
   }
-  const fingerprints = new Map<string, string>()
-  for (const [fingerprint, [token = '']] of tokens) fingerprints.set(token, fingerprint)
   t.strictSame([...tokens.values()].filter(({ size }) => size > 1), [], 'a fingerprint is of one token')
   let answered = 0
   const missing: unknown[] = []
   const arrivedKeys = new Map<string, number>()
   for (const { method, path, fields } of upstream.arrivals) {
     const authorization = fields.find(([name]) => name.toLowerCase() === 'authorization')?.[1]
-    const token = authorization === undefined ? undefined : fingerprints.get(authorization.replace(/^bearer\s+/i, '').trim())
+    const token = authorization === undefined ? undefined : fingerprints.get(authorization)
     const key = JSON.stringify([method, path.replace(/\?.*$/, ''), /^bearer\s/i.test(authorization ?? '') ? token ?? 'never judged' : undefined])
     count(key, 'arrived')
     arrivedKeys.set(key, (arrivedKeys.get(key) ?? 0) + 1)

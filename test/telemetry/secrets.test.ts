@@ -22,7 +22,7 @@ t.test('a token that goes every way is in no log line, error body, metric or fil
     if (url?.includes('dead')) json(response, 401, deadKey)
     else if (url?.includes('hang')) response.writeHead(401, { 'content-length': 10 }).write('{')
     else if (url?.includes('reset')) socket.resetAndDestroy()
-    else if (url?.includes('stream')) { response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n', () => setImmediate(() => socket.destroy())) }
+    else if (url?.includes('responses')) { response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n', () => setImmediate(() => socket.destroy())) }
     else if (url?.includes('garbage')) socket.end('no HTTP\r\n\r\n')
     else json(response, 200, {})
   })
@@ -31,12 +31,12 @@ t.test('a token that goes every way is in no log line, error body, metric or fil
   const bodies: string[] = []
   const send = async (path: string, ...fields: string[]): Promise<void> => {
     const client = new RawClient(t, port)
-    client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${fields.map(f => `${f}\r\n`).join('')}\r\n`)
+    client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nOriginator: codex_cli_rs\r\n${fields.map(f => `${f}\r\n`).join('')}\r\n`)
     const { rawHead, body } = await client.answer()
     bodies.push(rawHead, body)
   }
   const claim = { canary: CANARY }
-  for (const path of ['good', 'good', 'dead', 'dead', 'hang', 'reset', 'stream', 'garbage', `x?key=${CANARY}`]) await send(`/v1/${path}`, `Authorization: Bearer ${CANARY}-${path.replace(/\?.*/, '')}`)
+  for (const path of ['good', 'good', 'dead', 'dead', 'hang', 'reset', 'responses', 'garbage', `x?key=${CANARY}`]) await send(`/v1/${path}`, `Authorization: Bearer ${CANARY}-${path.replace(/\?.*/, '')}`)
   for (const value of [`${CANARY},`, `${CANARY} ${CANARY}`, `Bearer ${CANARY}`, `${CANARY}\x01`, `${CANARY}\xe9`, jwt({ ...claim, exp: at(-500) }), jwt({ ...claim, nbf: at(500) }), `sk-ant-${CANARY}`]) {
     await send('/v1/models', `Authorization: Bearer ${value}`)
   }

@@ -128,7 +128,7 @@ t.test('shutdown beside 200 event streams, 200 WebSockets and 20 uploads: everyo
   sockets.on('connection', socket => { socket.send('hi') })
   const { url, port, app } = await startSidecar(t, { upstream: upstream.url, times: { drain: 500 }, lanes: { unverified: 500 } })
   const streams = Array.from({ length: 200 }, () => new RawClient(t, port))
-  for (const stream of streams) stream.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  for (const stream of streams) stream.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nOriginator: codex_cli_rs\r\nAuthorization: Bearer good\r\n\r\n')
   const uploads = Array.from({ length: 20 }, () => new RawClient(t, port))
   for (const upload of uploads) upload.write('POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: 100\r\n\r\nabc')
   const clients = Array.from({ length: 200 }, () => new WebSocket(`${url.replace('http', 'ws')}/v1/responses`, { headers: good }))

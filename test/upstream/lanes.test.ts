@@ -74,6 +74,8 @@ t.test('a new token waits for a place, and one whose client leaves waits no long
   const leaver = new RawClient(t, port)
   leaver.write('GET /v1/leaver HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer leaver\r\n\r\n')
   const second = send('second')
+  const looked = async (): Promise<number> => Number(/verdict_lookups_total\{route="\/v1",found="unknown"\} (\d+)/.exec(await (await request(`${url}/metrics`)).body.text())?.[1])
+  while (await looked() < 3) await turn()
   leaver.socket.destroy()
   await line(({ path }) => path === '/v1/leaver')
   json(waiting[0] as ServerResponse, 200, {})

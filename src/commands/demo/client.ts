@@ -25,7 +25,7 @@ export function openClient (origin: string): Client {
     respond: (token, query = '') => request(`${base}/responses${query}`, {
       dispatcher: agent,
       method: 'POST',
-      headers: { authorization: authorization(token), accept: 'text/event-stream', 'content-type': 'application/json' },
+      headers: { authorization: authorization(token), accept: 'text/event-stream', 'content-type': 'application/json', originator: 'codex_demo' },
       body: JSON.stringify({ model: 'demo', stream: true, input: 'Say something.' })
     }),
     closedOnUs: () => closed,
