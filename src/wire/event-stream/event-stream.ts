@@ -99,7 +99,8 @@ export class EventStream implements LineSink, MemberSink {
     const end = behind(bytes, last)
     if (last < start || this.#matters(bytes.subarray(start, end))) return this.#read(bytes)
     if (start > 0) this.#read(bytes.subarray(0, start))
-    this.#keep(bytes.subarray(Math.max(start, bytes.lastIndexOf(blank, last - 1) + blank.length), end))
+    const before = bytes.subarray(0, last + 1).lastIndexOf(blank)
+    this.#keep(bytes.subarray(before < start ? start : before + blank.length, end))
     return end === bytes.length ? end : Math.max(end, end + this.#read(bytes.subarray(end)))
   }
 
