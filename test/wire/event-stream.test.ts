@@ -149,6 +149,13 @@ t.test('and by their first events', async t => {
 t.test('what is behind the first events is not all read, but for what matters', async t => {
   const text = [...Array(6).keys()].map(n => `data: {"type":"response.output_text.delta","sequence_number":${n},"a":"${'x'.repeat(10)}"}\n\n`).join('')
   t.equal(streamOf('responses', text).known.sequence, 5)
+  for (const size of [10, 600]) {
+    const stream = streamOf('responses', text)
+    for (let n = 6; n < 9; n++) t.equal(stream.push(Buffer.from(`data: {"type":"response.output_text.delta","sequence_number":${n},"a":"${'x'.repeat(size)}"}\n\n`)) > size, true)
+    t.equal(stream.known.sequence, 8, 'also of what comes event by event')
+    stream.push(Buffer.from('\n\n'))
+    t.equal(stream.known.sequence, 8)
+  }
   t.equal(streamOf('responses', `${text}data: {"a":1,"sequence_number":9,"type":"response.completed"}\n\n`).terminated, true)
   t.equal(streamOf('responses', `${text}data: {"type":"response.completed","sequence_number":9}`).known.sequence, 5, 'an event that is not whole has no number')
   const unnumbered = 'data: {"type":"response.output_text.delta","delta":"x"}\n\n'.repeat(6)

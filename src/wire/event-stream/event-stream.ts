@@ -20,11 +20,16 @@ const READ = 4
 /** Choices that are told apart. */
 const CHOICES = 1_024
 
+/** Longest event that is kept unread, bytes. */
+const UNREAD = 512
+
 const CR = 0x0d
 const blank = Buffer.from('\n\n')
 
 /** Names and types of events that say so. */
 const failures = new Set(['error', 'response.failed'])
+/** Index behind a blank line, or the length where there is none. */
+const behind = (bytes: Buffer, at: number): number => at < 0 ? bytes.length : at + blank.length
 
 const falsy = new Set(['null', 'false', '0'])
 
@@ -41,7 +46,10 @@ export class EventStream implements LineSink, MemberSink {
   #failed = false
   /** Choices seen by their index: whether they have their `finish_reason`. */
   readonly #choices = new Map<number, boolean>()
-  readonly known: Known = { sequence: undefined, id: undefined, createdAt: undefined, model: undefined, background: false }
+  readonly #known: Known = { sequence: undefined, id: undefined, createdAt: undefined, model: undefined, background: false }
+  /** The last event, where only its number can matter, and how long it is. */
+  readonly #unread = Buffer.alloc(UNREAD)
+  #kept = 0
 
   // Of the present event, until it is whole.
   #type = ''
@@ -75,26 +83,49 @@ export class EventStream implements LineSink, MemberSink {
   /** Whether it is known to be no model's. */
   get foreign (): boolean { return this.#rules === undefined && this.#events > 0 }
   /** Whether it can be asked for again from where it broke off. */
-  get resumable (): boolean { return this.#rules?.endsAnywhere === true || this.known.background }
+  get resumable (): boolean { return this.#rules?.endsAnywhere === true || this.#known.background }
   /** Whether an orderly end here is the end of a whole stream. */
   get mayEnd (): boolean {
     return this.#terminated || this.#rules === undefined || this.resumable || this.#sufficient ||
       (this.#rules.choices === true && this.#choices.size > 0 && [...this.#choices.values()].every(finished => finished))
   }
 
-  /** Takes bytes in. Returns the index behind the last one on an event boundary, or -1 where no event has ended in them. */
-  push (bytes: Buffer): number {
-    const from = this.#usual(bytes)
-    if (from === 0) return this.#parser.push(bytes)
-    return Math.max(from, from + this.#parser.push(bytes.subarray(from)))
+  /** What it has said of its response so far. */
+  get known (): Readonly<Known> {
+    this.#catchUp()
+    return this.#known
   }
 
-  /** Index behind whole events, at the beginning, in which nothing can matter. The last one is always read, for its number. */
-  #usual (bytes: Buffer): number {
-    if (this.#matters === undefined || this.#events < READ || !this.onBoundary || bytes.includes(CR)) return 0
-    const end = bytes.lastIndexOf(blank)
-    const from = end < 1 ? 0 : bytes.lastIndexOf(blank, end - 1) + blank.length
-    return from < blank.length || this.#matters(bytes.subarray(0, from)) ? 0 : from
+  /** Takes bytes in. Returns the index behind the last one on an event boundary, or -1 where no event has ended in them. */
+  push (bytes: Buffer): number {
+    if (this.#matters === undefined || this.#events < READ || bytes.includes(CR)) return this.#read(bytes)
+    const start = this.onBoundary ? 0 : behind(bytes, bytes.indexOf(blank))
+    const last = bytes.lastIndexOf(blank)
+    const end = behind(bytes, last)
+    if (last < start || this.#matters(bytes.subarray(start, end))) return this.#read(bytes)
+    if (start > 0) this.#read(bytes.subarray(0, start))
+    const before = bytes.subarray(0, last + 1).lastIndexOf(blank)
+    this.#keep(bytes.subarray(before < start ? start : before + blank.length, end))
+    return end === bytes.length ? end : Math.max(end, end + this.#read(bytes.subarray(end)))
+  }
+
+  #read (bytes: Buffer): number {
+    this.#catchUp()
+    return this.#parser.push(bytes)
+  }
+
+  /** Keeps an event in which nothing but its number can matter, until that is asked for. */
+  #keep (event: Buffer): void {
+    if (event.length > this.#unread.length) {
+      this.#kept = 0
+      this.#parser.push(event)
+    } else this.#kept = event.copy(this.#unread)
+  }
+
+  #catchUp (): void {
+    if (this.#kept === 0) return
+    this.#parser.push(this.#unread.subarray(0, this.#kept))
+    this.#kept = 0
   }
 
   /** The stream has ended in order: its last event may lack its blank line, if its data is whole. */
@@ -119,17 +150,17 @@ export class EventStream implements LineSink, MemberSink {
   }
 
   #ofResponse (name: string, value: string): void {
-    if (name === 'id') this.known.id = value
-    else if (name === 'created_at') this.known.createdAt = Number(value)
-    else if (name === 'model') this.known.model = value
-    else this.known.background = value === 'true'
+    if (name === 'id') this.#known.id = value
+    else if (name === 'created_at') this.#known.createdAt = Number(value)
+    else if (name === 'model') this.#known.model = value
+    else this.#known.background = value === 'true'
   }
 
   /** Whether nothing else in the present event can matter. */
   #passing (): boolean {
     const { passing, terminal } = this.#rules ?? {}
     return passing !== undefined && this.#type.startsWith(passing) && terminal?.has(this.#type) === false &&
-      (this.#sequence !== undefined || this.known.sequence === undefined)
+      (this.#sequence !== undefined || this.#known.sequence === undefined)
   }
 
   choice (): void {
@@ -154,7 +185,7 @@ export class EventStream implements LineSink, MemberSink {
     if (terminal.has(name) || terminal.has(this.#type) || this.#error) this.#terminated = true
     if (failures.has(name) || failures.has(this.#type) || this.#error) this.#failed = true
     if (sufficient !== undefined && (sufficient.has(name) || sufficient.has(this.#type))) this.#sufficient = true
-    if (this.#sequence !== undefined) this.known.sequence = this.#sequence
+    if (this.#sequence !== undefined) this.#known.sequence = this.#sequence
     if (choices === undefined) return
     if (this.#scanner.text === '[DONE]') this.#terminated = true
     // Once finished, a choice stays so: some servers send what they have filtered behind it.
