@@ -5,7 +5,7 @@ import type { Route } from '../config/options.ts'
 import { foreignKinds } from '../config/routes.ts'
 import { calledAs, createCredentialReader, type Credential, type Presented } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
-import type { JudgingClock } from '../upstream/clock.ts'
+import { UpstreamClock } from '../upstream/clock.ts'
 import { createUpstream } from '../upstream/upstream.ts'
 import { createClaimsValidator } from '../verdict/local/claims.ts'
 import { createSignatureValidator } from '../verdict/local/signature.ts'
@@ -42,10 +42,9 @@ function presentationOf (token: string, route: Route): Presentation {
 }
 
 /** The account that a ChatGPT token says it is for. */
-function accountOf (credential: Credential): string | undefined {
-  const claim = credential.claims?.['https://api.openai.com/auth']
-  if (typeof claim !== 'object' || claim === null || !('chatgpt_account_id' in claim)) return undefined
-  return typeof claim.chatgpt_account_id === 'string' ? claim.chatgpt_account_id : undefined
+function accountOf ({ claims }: Credential): string | undefined {
+  const { chatgpt_account_id: account } = (claims?.['https://api.openai.com/auth'] ?? {}) as { chatgpt_account_id?: unknown }
+  return typeof account === 'string' ? account : undefined
 }
 
 /** With the field that ChatGPT's clients add, from the token itself. */
@@ -55,7 +54,7 @@ function withAccount ({ route, raw }: Presentation, credential: Credential): Pre
 }
 
 /** This machine's clock, taken for right: doctor looks at it. */
-const trusted: JudgingClock = { now: systemClock.wall, wall: systemClock.wall, confirm: () => Promise.resolve(systemClock.wall()) }
+const trusted = new UpstreamClock(systemClock, () => Promise.resolve(new Date(systemClock.wall()).toUTCString()))
 
 /** What is known without sending the token anywhere. */
 async function judgeHere (credential: Credential, presentation: Presentation, config: Config): Promise<Verdict | undefined> {

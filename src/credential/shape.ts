@@ -10,9 +10,6 @@ export type Shape = string & { readonly shape: unique symbol }
 /** Hex digits of a digest that are kept: shapes of one token are few. */
 const DIGITS = 16
 
-/** Digests of different requests that are kept, to be made once. */
-const KEPT = 1_000
-
 /** The fields as one text, each value with its name; lengths in front, so that no two lists read the same. */
 function wordsOf (raw: readonly string[], fields: readonly string[]): string {
   let words = ''
@@ -26,14 +23,10 @@ function wordsOf (raw: readonly string[], fields: readonly string[]): string {
  */
 export function createShapeReader (key: string = randomBytes(32).toString('hex')) {
   let last = { words: '', shape: '' as Shape }
-  const known = new Map<string, Shape>()
   return function shapeOf (raw: readonly string[], fields: readonly string[]): Shape {
     const words = wordsOf(raw, fields)
     if (words === last.words) return last.shape
-    const text = words.length > 2_000 ? hash('sha256', key + words) : words
-    const shape = known.get(text) ?? hash('sha256', key + words).slice(0, DIGITS) as Shape
-    if (known.size >= KEPT) known.clear()
-    known.set(text, shape)
+    const shape = hash('sha256', key + words).slice(0, DIGITS) as Shape
     last = { words, shape }
     return shape
   }

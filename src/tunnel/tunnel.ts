@@ -82,7 +82,7 @@ export class Tunnel {
 
     upstream.on('data', (chunk: Buffer) => {
       this.#received += chunk.length
-      if (this.#frames.onBoundary) for (const message of textMessages(chunk)) if (message.includes('"error"')) overhear(jsonObject(message) ?? {})
+      if (this.#frames.onBoundary) for (const message of textMessages(chunk)) if (message.includes('"error"')) overhear(jsonObject(message))
       this.#pass(life.received(chunk), upstream, client)
     })
     upstream.once('end', () => { if (this.#received < LITTLE && this.#ending === undefined) doubt() })

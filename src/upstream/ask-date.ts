@@ -6,15 +6,16 @@ import type { Lane } from './lane.ts'
  * @param deadline ms
  */
 export async function askDate (lane: Lane, { origin, path, deadline }: { origin: string, path: string, deadline: number }): Promise<string | undefined> {
-  if (!lane.free) return undefined
-  const leave = lane.enter()
   try {
-    const { headers, body } = await lane.request({ origin, path, method: 'HEAD', signal: AbortSignal.timeout(deadline) })
-    await body.dump()
-    return headers['date']?.toString()
+    const leave = lane.enter()
+    try {
+      const { headers, body } = await lane.request({ origin, path, method: 'HEAD', signal: AbortSignal.timeout(deadline) })
+      await body.dump()
+      return headers['date']?.toString()
+    } finally {
+      leave()
+    }
   } catch {
     return undefined
-  } finally {
-    leave()
   }
 }

@@ -46,13 +46,13 @@ export class TrackedClient extends Client implements Connection {
   /** The one that is being connected. */
   #dial: Socket | undefined
   /** Of the last request, the only one it has. */
-  #wanted: LaneDispatch['wanted'] = () => true
+  #wanted: LaneDispatch['wanted'] | undefined
 
   constructor (origin: URL, { connect, circuit, ...options }: TrackedOptions) {
     super(origin, {
       ...options,
       connect: (target, callback) => {
-        if (!this.#wanted()) {
+        if (this.#wanted?.() === false) {
           process.nextTick(callback, unwanted(), null)
           return
         }
@@ -69,7 +69,7 @@ export class TrackedClient extends Client implements Connection {
             callback(...result)
           } else {
             const failure = ofConnect(error, origin)
-            if (this.#wanted()) circuit.failed(failure, round)
+            if (this.#wanted?.() !== false) circuit.failed(failure, round)
             else circuit.abandoned(round)
             callback(failure, null)
           }

@@ -60,7 +60,8 @@ interface Case { readonly credential: Credential, readonly ticket: Ticket, reado
 const REFUSALS = 500
 
 /** For requests that are not judged. */
-const unheard = { learn: () => false, overhear: () => {}, doubt: () => {} }
+const ignore = (): boolean => false
+const unheard = { learn: ignore, overhear: ignore, doubt: ignore }
 
 /**
  * The only place that decides whether a request may go upstream; HTTP requests and upgrades share it. When it can

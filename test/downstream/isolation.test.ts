@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { Agent, request } from 'undici'
+import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer, expiredJwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
@@ -69,6 +70,9 @@ t.test('our own paths answer only on names of this machine and to no foreign pag
   for (const path of ['/livez', '/healthz', '/readyz', '/metrics']) {
     for (const host of [`127.0.0.1:${port}`, 'localhost', 'a.localhost:1', '[::1]:7257', 'LOCALHOST', 'sidecar.test:80']) t.match(await ask(path, { host }), { statusCode: 200 }, `${path} ${host}`)
     for (const host of ['evil.test', '127.0.0.1.evil.test', 'localhost.evil.test', '10.0.0.1']) t.match(await ask(path, { host }), { statusCode: 403, code: 'forbidden_host' }, `${path} ${host}`)
+    const nameless = new RawClient(t, port)
+    nameless.write(`GET ${path} HTTP/1.0\r\n\r\n`)
+    t.match(await nameless.answer(), { status: 403, body: /forbidden_host/ }, 'no name is none of these')
     t.match(await ask(path, { host: `localhost:${port}`, origin: `http://localhost:${port}` }), { statusCode: 200 })
     t.match(await ask(path, { host: `localhost:${port}`, origin: 'https://evil.test' }), { statusCode: 403, code: 'forbidden_origin' })
   }

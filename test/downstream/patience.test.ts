@@ -117,7 +117,7 @@ t.test('a place of a WebSocket is given back where its lane has none, or its han
   const upstream = await startRawUpstream(t, socket => {
     socket.once('data', chunk => { if (String(chunk).includes('pgrade: websocket')) socket.write('HTTP/1.1 426 No\r\nContent-Length: 0\r\n\r\n'); else held.push(socket) })
   })
-  const { port } = await startSidecar(t, { upstream: upstream.url, limits: { tunnels: 1 }, lanes: { unverified: 1 } })
+  const { port } = await startSidecar(t, { upstream: upstream.url, limits: { tunnels: 1 }, lanes: { unverified: 1 }, times: { place: 1 } })
   const ask = async (): Promise<{ status: number, body: string }> => {
     const client = new RawClient(t, port)
     client.write(handshake)

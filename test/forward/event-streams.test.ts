@@ -286,7 +286,7 @@ t.test('a heart-beat is what its clients take as a sign of life, on event bounda
 t.test('an event of ours can stand before a cut, where the table says so', async t => {
   const { url } = await startUpstream(t, (_request, response) => {
     const body = new EventStreamBody(response, { status: 200, message: '', headers: ['Content-Type', 'text/event-stream'] }, {
-      protocol: 'messages', declared: true, heartbeat: undefined, endings: [{ after: ['ended'], deed: 'explain, cut', evidence: '' }, { protocols: ['chat'], deed: 'explain', evidence: '' }, { deed: 'cut', evidence: '' }]
+      protocol: 'messages', declared: true, heartbeat: undefined, overhear: () => {}, endings: [{ after: ['ended'], deed: 'explain, cut', evidence: '' }, { protocols: ['chat'], deed: 'explain', evidence: '' }, { deed: 'cut', evidence: '' }]
     })
     body.data(Buffer.from('event: ping\ndata: {}\n\n'))
     t.equal(body.end([]), 'explained')

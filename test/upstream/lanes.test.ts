@@ -1,11 +1,13 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { Agent, request } from 'undici'
+import { WebSocket, WebSocketServer } from 'ws'
 import { Shares } from '../../src/upstream/shares.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
-import { bearer } from '../fixtures/token.ts'
+import { bearer, expiredJwt } from '../fixtures/token.ts'
 import { json, startUpstream } from '../fixtures/upstream.ts'
 
 const turn = async (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -112,4 +114,47 @@ t.test('where a lane is full, tokens share it', async t => {
   places[1]()
   await Promise.all(next)
   await t.rejects(again.wait('c', { patience: 1, signal: new AbortController().signal }), { code: 'lane_full' })
+})
+
+t.test('an expired token is forwarded while nobody can be asked for the time', async t => {
+  const waiting: ServerResponse[] = []
+  const upstream = await startUpstream(t, ({ method, headers }, response) => {
+    if (method === 'GET' && headers.authorization?.startsWith('Bearer hang') === true) waiting.push(response)
+    else if (method === 'POST') json(response, 200, {})
+    else response.writeHead(500).end()
+  })
+  const post = async (url: string, token: string): Promise<number> => {
+    const { statusCode, body } = await request(`${url}/v1/responses`, { method: 'POST', headers: bearer(token), body: '{}' })
+    await body.dump()
+    return statusCode
+  }
+  const { url } = await startSidecar(t, { upstream: upstream.url, env: { CODEX_SIDECAR_PROBE: 'first-use' } })
+  const hanging = [1, 2, 3, 4, 5].map(i => post(url, `hang-${i}`))
+  while (waiting.length < 5) await turn()
+  t.equal(await post(url, expiredJwt()), 200, 'all places for questions are taken')
+  for (const response of waiting) response.end()
+  await Promise.all(hanging)
+  const { url: nowhere } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
+  t.equal(await post(nowhere, expiredJwt()), 502, 'there is nobody')
+})
+
+t.test('what a WebSocket or a stream says of its token in band counts', async t => {
+  const upstream = await startUpstream(t, ({ url }, response) => {
+    if (url === '/v1/responses') response.writeHead(200, { 'content-type': 'text/event-stream' }).end('event: error\ndata: {"type":"error","code":"token_revoked","message":"no"}\n\n')
+    else json(response, 200, {})
+  })
+  new WebSocketServer({ server: upstream.server }).on('connection', socket => {
+    socket.send('{"type":"session.created"}')
+    socket.send('{"error"')
+    socket.send(JSON.stringify({ type: 'error', error: { code: 'invalid_api_key', message: 'Incorrect API key provided' } }))
+    socket.close(3000)
+  })
+  const { url } = await startSidecar(t, { upstream: upstream.url })
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/realtime`, { headers: bearer('sk-dead') })
+  await once(socket, 'close')
+  const models = async (token: string) => (await request(`${url}/v1/models`, { headers: bearer(token) })).statusCode
+  t.equal(await models('sk-dead'), 401, 'the handshake was accepted, and yet the key is dead')
+  const { body } = await request(`${url}/v1/responses`, { method: 'POST', headers: bearer('at-1'), body: '{}' })
+  await body.dump()
+  t.equal(await models('at-1'), 200, 'one word against a 2xx is no verdict')
 })

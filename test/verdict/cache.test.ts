@@ -214,7 +214,7 @@ t.test('dead-token words against a good verdict that holds', async t => {
     t.equal(look('a', openai, models), 'active')
     cache.learn(ticket('a', openai, models), rejected)
     t.strictSame([look('a', openai, models), look('a', openai, turn)], ['inactive', 'active'])
-    for (let i = 0; i < 20; i++) cache.learn(ticket('a', openai, { ...models, path: `/v1/files/${i}` }), rejected)
+    for (let i = 0; i < 40; i++) cache.learn(ticket('a', openai, { ...models, path: `/v1/files/${i}` }), rejected)
     t.equal(look('a', openai, turn), 'active', 'however many paths')
   })
   await t.test('of a probe never count against real requests', async t => {

@@ -79,7 +79,7 @@ t.test('a probe is a GET with the client’s own fields and nothing else of its 
   const s = await setUp(t)
   const cases: [path: string, headers: Record<string, string>, url: string, carries: string[]][] = [
     ['/v1/responses', { ...bearer('a'), 'openai-organization': 'o', 'user-agent': 'ua', cookie: 'c', 'x-client-request-id': 'x' }, '/v1/models', ['authorization', 'openai-organization', 'user-agent']],
-    ['/v1/messages', { 'x-api-key': 'b', 'anthropic-version': '2023-06-01', connection: 'anthropic-beta', 'anthropic-beta': 'hop' }, '/v1/models', ['x-api-key', 'anthropic-version']],
+    ['/v1/messages', { 'x-api-key': 'b', 'anthropic-version': '2023-06-01', connection: 'anthropic-beta', 'anthropic-beta': 'hop' }, '/v1/models', ['x-api-key', 'anthropic-version', 'anthropic-beta']],
     ['/backend-api/codex/responses', { ...bearer('c'), 'chatgpt-account-id': 'acct', originator: 'codex', version: '1.2.3' }, '/backend-api/codex/models?client_version=1.2.3', ['authorization', 'chatgpt-account-id', 'originator', 'version']],
     ['/backend-api/codex/responses', { ...bearer('d'), version: '1&x=y' }, '/backend-api/codex/models?client_version=0.169.0', ['authorization', 'version']],
     ['/backend-api/codex/responses', bearer('e'), '/backend-api/codex/models?client_version=0.169.0', ['authorization']]
@@ -372,21 +372,21 @@ t.test('a 401 without a reason makes a token suspect, and the probe clears it', 
   await arrived
   s.now.turn = (_request, response) => { json(response, 429, {}) }
   await s.ask()
-  t.match(s.last(), { lane: 'unverified' }, 'suspect')
+  t.match(s.last(), { lane: 'verified' }, 'its requests go on where they did')
   release()
   await s.until(async () => await s.metric('codex_sidecar_probes_total{route="/v1",outcome="active"}') === 2)
   await s.ask()
   t.match(s.last(), { lane: 'verified' }, 'cleared')
   t.equal(await s.metric('codex_sidecar_suspicions_total{route="/v1"}'), 1)
 
-  await t.test('the probe’s word can also be its end', async t => {
+  await t.test('the probe’s word is never its end while a real request was good', async t => {
     const s = await setUp(t)
     await s.ask()
     Object.assign(s.now, { probe: dead, turn: unclear })
     s.clock.advance(20_000)
     t.match(await s.ask(), { status: 401, ours: false })
     await s.until(async () => await s.metric('codex_sidecar_probes_total{route="/v1",outcome="inactive"}') === 1)
-    t.match(await s.ask(), { status: 401, ours: true })
+    t.match(await s.ask(), { status: 401, ours: false })
   })
   await t.test('a probe’s 401 without a reason is not the second one', async t => {
     const s = await setUp(t, { probe: unclear, turn: unclear })

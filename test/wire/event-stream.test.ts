@@ -4,6 +4,7 @@ import t from 'tap'
 import { HeldEvents } from '../../src/forward/event-streams/held-events.ts'
 import { EventStream } from '../../src/wire/event-stream/event-stream.ts'
 import { failureEvent, signOfLife } from '../../src/wire/event-stream/failure-events.ts'
+import { lastEventIn } from '../../src/wire/event-stream/last-event.ts'
 import { protocolOf, protocols, type StreamProtocol } from '../../src/wire/event-stream/protocols.ts'
 import { Sniffer } from '../../src/wire/event-stream/sniffer.ts'
 import { chatTurn, messagesTurn } from '../fixtures/streams.ts'
@@ -233,4 +234,10 @@ t.test('our events are of the types that the SDKs give theirs', async t => {
   t.strictSame(dataOf(failureEvent('messages', failure, known)), [message])
   t.strictSame(dataOf(failureEvent('images', failure, known)), [message])
   t.strictSame(dataOf(failureEvent('chat', failure, known)), [{ error: message.error }])
+})
+
+t.test('the last event of some bytes as JSON, where they hold it', async t => {
+  const event = { type: 'error', error: { code: 'invalid_api_key' } }
+  for (const end of ['\n\n', '\r\n\r\n', '\r\r', '']) t.strictSame(lastEventIn(Buffer.from(`data: {"a":1}${end === '' ? '\n\n' : end}event: error\ndata: ${JSON.stringify(event)}${end}`)), event, JSON.stringify(end))
+  for (const text of ['data: {"type":', 'data: 1', 'data: [DONE]', ': a comment', `data: {"a":"${'x'.repeat(70_000)}"}`]) t.equal(lastEventIn(Buffer.from(text)), undefined, text.slice(0, 20))
 })

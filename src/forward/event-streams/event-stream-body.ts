@@ -21,7 +21,7 @@ export interface StreamOptions {
   /** ms of silence until a sign of life is put in. */
   readonly heartbeat: number | undefined
   /** Is told an error event that can be read, as parsed JSON. */
-  readonly overhear?: (event: unknown) => void
+  readonly overhear: (event: unknown) => void
   /** What is done about ways to break, where that is not the table of all. */
   readonly endings?: readonly EndingRow[]
 }
@@ -61,7 +61,7 @@ export class EventStreamBody implements HeldBody {
     const boundary = stream.push(chunk)
     if (this.#sniffer !== undefined && !this.#decided(this.#sniffer, chunk)) return this.#plain.data(chunk)
     if (stream.foreign) this.#over()
-    if (stream.failed) this.#options.overhear?.(lastEventIn(chunk) ?? {})
+    if (stream.failed) this.#options.overhear(lastEventIn(chunk))
     if (this.#held === undefined) return this.#plain.data(chunk)
     // Where nothing of ours can follow any more, nothing is held back.
     const events = this.#held.push(chunk, this.#mayNeedOurs(stream) ? boundary : chunk.length, within)

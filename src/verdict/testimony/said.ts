@@ -24,7 +24,8 @@ const decoders: Readonly<Record<string, ((body: Buffer, options: { maxOutputLeng
 
 type Fields = Readonly<Record<string, unknown>>
 
-const fieldsOf = (value: unknown): Fields => typeof value === 'object' && value !== null ? value as Fields : {}
+/** The members of a JSON object; none of what is no object. */
+export const fieldsOf = (value: unknown): Fields => typeof value === 'object' && value !== null ? value as Fields : {}
 
 const text = (...values: readonly unknown[]): string | undefined => values.find((value): value is string => typeof value === 'string' && value !== '')
 

@@ -2,7 +2,7 @@ import type { Route } from '../../config/options.ts'
 import type { Source, Testimony } from '../verdict.ts'
 import { quoteOf } from './quote.ts'
 import { isBare, rowFor } from './rows.ts'
-import { readSaid, saidIn, type Said } from './said.ts'
+import { fieldsOf, readSaid, saidIn, type Said } from './said.ts'
 
 const silent: Testimony = { kind: 'silent' }
 
@@ -36,7 +36,7 @@ export function testimonyOf ({ dialect }: Pick<Route, 'dialect'>, source: Source
 
 /** What an `error` or `response.failed` event, or an error message of a WebSocket, says about it: only dead-token words count. */
 export function testimonyInBand ({ dialect }: Pick<Route, 'dialect'>, event: unknown): Testimony {
-  const { error, response, code, message } = event as { error?: unknown, response?: { error?: unknown }, code?: unknown, message?: unknown }
-  const testimony = weigh(dialect, 'upstream', saidIn({ error: error ?? response?.error ?? { code, message } }), [])
+  const { error, response, code, message } = fieldsOf(event)
+  const testimony = weigh(dialect, 'upstream', saidIn({ error: error ?? fieldsOf(response)['error'] ?? { code, message } }), [])
   return testimony.kind === 'rejected' && testimony.reach === 'token' ? { ...testimony, inBand: true } : silent
 }
