@@ -66,3 +66,29 @@ t.test('a Date that was long under way does not set the clock by which new token
   late.learn(200, ['Date', date])
   t.ok((upstream.now() ?? 0) > laptop.wall() - 2_000)
 })
+
+t.test('what an upstream said of the time counts for an hour', async t => {
+  let now = 1
+  const clock: Clock = { monotonic: () => now, wall: () => 1_700_000_000_000 + now }
+  const upstream = new UpstreamClock(clock, () => Promise.resolve(undefined))
+  upstream.note(new Date(clock.wall()).toUTCString(), upstream.moment())
+  now += 3_600_000
+  t.not(upstream.now(), undefined)
+  now += 1
+  t.equal(upstream.now(), undefined)
+})
+
+t.test('a dead token’s handshake gets the 426 with which the upstream answers all of them (field.md F5)', async t => {
+  const { cache, clock } = setUp()
+  const guard = guardOn(cache, clock)
+  const judge = async (token: string, handshake: boolean, path = '/v1/responses') =>
+    await guard({ route: openai, raw: ['Authorization', `Bearer ${token}`], method: handshake ? 'GET' : 'POST', path, handshake })
+  ;(await judge('dead', false)).learn(401, [], Buffer.from('{"error":{"code":"token_revoked"}}'))
+  t.equal((await judge('dead', true)).refusal?.code, 'token_rejected', 'as long as nothing is known of handshakes')
+  ;(await judge('good', true)).learn(426, [])
+  t.match((await judge('dead', true)).refusal, { code: 'upgrade_required', status: 426 })
+  t.equal((await judge('dead', false)).refusal?.code, 'token_rejected', 'HTTP is told the reason')
+  t.equal((await judge('dead', true, '/v1/realtime')).refusal?.code, 'token_rejected', 'another path is another matter')
+  ;(await judge('good', true)).learn(101, [])
+  t.equal((await judge('dead', true)).refusal?.code, 'token_rejected', 'until one is accepted')
+})
