@@ -136,6 +136,8 @@ t.test('our refusals say what the upstream said, and name what was sent', async 
   })
   t.equal(upstream.seen.length, before + 1)
   t.notMatch((await refused('/v1/responses', bearer('secret-opaque-1')))?.message, /secret-opaque-1/, 'the token itself is not said again')
+  answers['/v1/messages/pair'] = [anthropic('invalid x-api-key half-opaque-1, nor half-opaque-2'), {}]
+  t.notMatch((await refused('/v1/messages/pair', { 'x-api-key': 'half-opaque-1', ...bearer('half-opaque-2') }))?.message, /half-opaque/, 'nor is a half of a pair')
   t.match((await refused('/v1/messages', { 'x-api-key': 'sk-ant-api03-x' }))?.message, /^invalid x-api-key - the upstream rejected it \(it knows no such API key: "invalid x-api-key", request id req_2\)/, 'Claude Code has a hint for it')
   t.match((await refused('/v1/messages', bearer('sk-ant-oat01-x')))?.message, /^Invalid bearer token - /)
 })

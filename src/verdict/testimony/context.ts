@@ -7,8 +7,8 @@ export const inContext = (testimony: Testimony, { method }: Presentation): Testi
   // Servers answer OPTIONS without looking at the credential.
   testimony.kind === 'accepted' && method === 'OPTIONS' ? { kind: 'silent' } : testimony
 
-/** The upstream may say the token itself back to us, which no list of secrets can know. */
+/** The upstream may say the token itself back to us, or a half of a pair, which no list of secrets can know. */
 export const withoutToken = (testimony: Testimony, credential: Credential): Testimony =>
-  testimony.kind === 'rejected' && testimony.verdict.quote?.words.includes(credential.reveal()) === true
-    ? { ...testimony, verdict: { ...testimony.verdict, quote: { ...testimony.verdict.quote, words: '' } } }
+  testimony.kind === 'rejected' && credential.reveal().split(/\s+/).some(part => testimony.verdict.quote?.words.includes(part) === true)
+    ? { ...testimony, verdict: { ...testimony.verdict, quote: undefined } }
     : testimony
