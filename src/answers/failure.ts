@@ -10,8 +10,12 @@ const unreachable = new Map(Object.entries({
   ENETUNREACH: 'the network is unreachable',
   EADDRNOTAVAIL: 'this machine has no free port left',
   EMFILE: 'this machine has no free file descriptor left',
-  UND_ERR_PRX_CONN: 'the HTTP proxy on the way hung up',
-  UND_ERR_ABORTED: 'the HTTP proxy on the way did not let the connection through'
+  PROXY_UNREACHABLE: 'the proxy on the way can not be reached, or hung up',
+  PROXY_TLS: 'there is no secure connection to the proxy on the way',
+  PROXY_AUTHENTICATION: 'the proxy on the way wants another user or password',
+  PROXY_REFUSED: 'the proxy on the way does not allow it',
+  PROXY_FAILED: 'the proxy on the way could not connect to it',
+  PROXY_PROTOCOL: 'the proxy on the way speaks another protocol than its URL says'
 }))
 
 const timeouts = new Map(Object.entries({
@@ -26,7 +30,7 @@ const protocol = new Map(Object.entries({
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'its body does not have the length it declared'
 }))
 
-const tlsCode = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO$|UND_ERR_PRX_TLS)/
+const tlsCode = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO$)/
 
 /** Says a TLS failure without the certificate's names, which can be internal ones. */
 const tlsDetail = (code: string): string => code === 'ERR_TLS_CERT_ALTNAME_INVALID'

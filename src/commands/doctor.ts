@@ -24,7 +24,7 @@ export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }
   ]
   const pointed = clients.filter(({ check, severity }) => check.endsWith('.base_url') && severity === 'ok').length
   const [listener, network] = await Promise.all([listenerFindings(config, pointed), networkFindings(env, config)])
-  const findings = [...listener, ...clients, ...proxyFindings(env), ...network]
+  const findings = [...listener, ...clients, ...proxyFindings(env, config), ...network]
   stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
   return worstOf(findings) === 'problem' ? 1 : 0
 }

@@ -2,9 +2,12 @@ import { createRequire } from 'node:module'
 import type { ErrorObject } from 'ajv'
 import type { JSONWebKeySet } from 'jose'
 import { readCertificates, readKeySets, readOptions } from './files.ts'
+import { masked } from './masked.ts'
 import type { formats } from './option-formats.ts'
 import { validate } from './options-check.ts'
 import { optionsSchema, type Options, type Route } from './options.ts'
+import { settleProxies, type Proxies } from './proxies.ts'
+import { proxyWords } from './proxy.ts'
 import { settleRoutes } from './routes.ts'
 
 /** All options with their defaults, the routes settled and the CAs read. */
@@ -14,10 +17,8 @@ export type Config = Readonly<Omit<Options, 'routes'>> & {
   readonly ca: readonly string[] | undefined
   /** Contents of the key sets that are files, by their names. */
   readonly keySets: Readonly<Record<string, JSONWebKeySet>>
-  /** Whether an HTTP proxy stands before any upstream. */
-  readonly proxied: boolean
-  /** Hosts that it does not stand before, in the form of NO_PROXY. */
-  readonly noProxy: string
+  /** What stands before the upstreams. */
+  readonly proxies: Proxies
 }
 
 /** Every mistake in the configuration at once, one line each. */
@@ -53,6 +54,7 @@ const formatWords: Readonly<Record<keyof typeof formats, string>> = {
   'key-set': 'an http or https URL without user, or a file',
   field: 'the name of a header field that reaches the upstream',
   mark: 'the name of a header field that reaches the upstream, and after a colon how its value begins',
+  proxy: `none, or ${proxyWords}`,
   upstream: 'an http or https URL without user, query or fragment'
 }
 
@@ -64,10 +66,6 @@ function allowed ({ keyword, parentSchema }: ErrorObject): string {
   if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
   return keyword === 'pattern' ? 'a path that starts with /' : type === 'string' ? 'a text that is not empty' : `an ${type} that is not empty`
 }
-
-/** A text without what a URL may hold of a secret: user, password, query and fragment, also where it is none for want of a scheme. */
-const masked = (text: string): string =>
-  text.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/*).*@/is, '$1***@').replace(/([?#]).+/s, '$1***')
 
 /** A value as it was given, but for secrets. */
 const given = (value: unknown): string => JSON.stringify(value, (_key, inner: unknown) => typeof inner === 'string' ? masked(inner) : inner)
@@ -85,12 +83,6 @@ function describe (error: ErrorObject, origins: ReadonlyMap<string, string>): st
   if (keyword === 'additionalProperties') return `${label}: no such option`
   if (keyword === 'required') return `${label}: ${String(error.params['missingProperty'])} is required`
   return `${label}: is ${given(data)}, allowed: ${allowed(error)}`
-}
-
-/** NO_PROXY, and loopback besides: no proxy reaches this machine's own loopback. */
-function noProxy (env: ConfigSources['env'] = {}): string {
-  const set = env['no_proxy'] ?? env['NO_PROXY'] ?? ''
-  return set === '*' ? set : `${set},localhost,127.0.0.1,[::1]`
 }
 
 /** Whether a package can be loaded. */
@@ -134,7 +126,7 @@ export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.
   const missing = options.traces === undefined ? [] : tracePackages.filter(name => !isThere(name, find))
   if (missing.length > 0) mistakes.push(`traces: needs packages that are not installed beside codex-sidecar: ${missing.join(' ')}`)
   const keySets = readKeySets(routes, mistakes)
+  const proxies = settleProxies(env, { routes, own: (options.routes ?? []).map(({ proxy }) => proxy) }, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  const proxied = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some(name => text(env[name]) !== undefined)
-  return { ...options, routes, ca, keySets, proxied, noProxy: noProxy(env) }
+  return { ...options, routes, ca, keySets, proxies }
 }

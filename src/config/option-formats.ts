@@ -1,3 +1,5 @@
+import { isNone, readProxy } from './proxy.ts'
+
 function tryUrl (text: string): URL | null {
   try { return new URL(text) } catch { return null }
 }
@@ -18,6 +20,8 @@ export const formats = {
   field: (text: string): boolean => fieldName.test(text),
   /** The same, or with the beginning of its value behind a colon. */
   mark: (text: string): boolean => mark.test(text),
+  /** A proxy that can be used, or none. */
+  proxy: (text: string): boolean => isNone(text) || readProxy(text, '') !== undefined,
   /** An http or https URL without user, query or fragment. */
   upstream (text: string): boolean {
     const url = tryUrl(text)

@@ -50,6 +50,7 @@ const route = {
       description: 'Beginnings of tokens that probePath may not know although they are good, so that they are not asked about.'
     },
     heartbeat: { type: 'integer', minimum: 100, maximum: 2 ** 31 - 1, unit: 'ms', description: 'Silence in a model’s event stream until its clients get a sign of life from us. Without it nothing is put in.' },
+    proxy: { type: 'string', minLength: 1, format: 'proxy', description: 'Proxy before this upstream, instead of what the environment says: an http, https, socks5 or socks5h URL with user and password where it wants them, host:port for http, or none.' },
     probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
     probePath: {
       type: 'string', pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'
@@ -117,5 +118,5 @@ export const optionsSchema = group({
 })
 
 export type Options = Described<typeof optionsSchema>
-/** One route, its prefix without a trailing slash. */
-export type Route = Readonly<Described<typeof route>>
+/** One route, its prefix without a trailing slash. Its proxy can have a password and lives elsewhere. */
+export type Route = Readonly<Omit<Described<typeof route>, 'proxy'>>

@@ -68,7 +68,7 @@ export const foreignKinds: Readonly<Record<string, Readonly<Record<string, strin
 const foreignTo = (upstream: string, prefix: string): Record<string, string> => official.has(new URL(upstream).hostname) ? { ...foreignKinds[prefix] } : {}
 
 /** The default routes (design.md section 2). */
-export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): Route[] {
+export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): NonNullable<Options['routes']> {
   const path = (name: string, upstream: string): string => new URL(name, upstream).pathname
   const { shape: { default: shape }, unprobed: { default: unasked } } = routeProperties
   const common = { shape: [...shape], unprobed: [...unasked] }
@@ -104,7 +104,7 @@ export function settleRoutes (options: Options, mistakes: string[]): Route[] {
     openaiUpstream: slashed(openaiUpstream),
     anthropicUpstream: slashed(anthropicUpstream)
   })
-  const settled = routes.map(({ prefix, marks, credential, ...route }): Route => ({
+  const settled = routes.map(({ prefix, marks, credential, proxy: _elsewhere, ...route }): Route => ({
     ...route,
     prefix: prefix.replace(/\/+$/, ''),
     credential: [...new Set(credential.map(field => field.toLowerCase()))],

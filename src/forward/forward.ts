@@ -92,7 +92,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
         ? undefined
         : (headers, socket) => {
             upgrade.socket.off('end', left)
-            tunnels.join({ upgrade, record, headers, upstream: socket, origin: upstream.origin, explains: upstream.route.dialect === 'openai', overhear: decision.overhear, doubt: decision.doubt, leave: close })
+            tunnels.join({ upgrade, record, headers, upstream: socket, origin: upstream.origin, proxied: upstream.proxied, explains: upstream.route.dialect === 'openai', overhear: decision.overhear, doubt: decision.doubt, leave: close })
           },
       onEnd: upgraded => {
         leave()

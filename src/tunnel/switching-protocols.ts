@@ -17,6 +17,8 @@ export interface Accepted {
   upstream: UpgradedSocket
   /** Where that is. */
   origin: string
+  /** Whether a proxy stands before it. */
+  proxied: boolean
   /** Whether the route speaks the Responses dialect. */
   explains: boolean
   /** Is told an error message of the upstream that can be read, as parsed JSON. */
@@ -38,7 +40,7 @@ const switching = (headers: readonly string[]): string => {
  * @param places those of all configurations of the process: one that is reloaded keeps its WebSockets
  * @param over told of a request when its tunnel is over; until then its record is all that is left of it
  */
-export function createSwitch ({ limits, times, proxied }: Config, places: Places, drain: Drain, over: (record: RequestRecord) => void) {
+export function createSwitch ({ limits, times }: Config, places: Places, drain: Drain, over: (record: RequestRecord) => void) {
   let open = 0
   const pongs = new Map<string, Pongs>()
   const pongsOf = (origin: string): Pongs => {
@@ -58,7 +60,7 @@ export function createSwitch ({ limits, times, proxied }: Config, places: Places
     admit: (): (() => void) => places.take(limits.tunnels),
 
     /** Answers the client with the 101 and joins both sockets. */
-    join ({ upgrade, record, headers, upstream, origin, explains, overhear, doubt, leave }: Accepted): void {
+    join ({ upgrade, record, headers, upstream, origin, proxied, explains, overhear, doubt, leave }: Accepted): void {
       open++
       const { socket: client, head } = upgrade
       upgrade.release()

@@ -1,6 +1,7 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Client, type buildConnector, type Dispatcher } from 'undici'
 import type { Circuit } from './circuit.ts'
+import type { Connector, Dial } from './connect/connector.ts'
 
 /** The upstream connection that carries a request. */
 export interface Connection {
@@ -19,16 +20,8 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
   wanted: () => boolean
 }
 
-/** undici's options for a client, and what is told of its connects. Its type leaves out that a connector returns the socket. */
-export type TrackedOptions = Omit<Client.Options, 'connect'> & { connect: (...given: Parameters<buildConnector.connector>) => unknown, circuit: Circuit }
-
-/** What the failure of a connect is called, so that it can be told from that of a connection that was there. */
-export function ofConnect (error: NodeJS.ErrnoException, origin: URL): Error {
-  const { code } = error
-  const called = code === 'UND_ERR_SOCKET' ? 'UND_ERR_PRX_CONN' // undici dials for ever while it has the first name (nodejs/undici#3897)
-    : code === 'ECONNRESET' && origin.protocol === 'https:' ? 'TLS_RESET' : code
-  return called === code ? error : Object.assign(new Error('hung up while the connection was being made', { cause: error }), { code: called })
-}
+/** undici's options for a client, how it connects, and what is told of that. */
+export type TrackedOptions = Omit<Client.Options, 'connect'> & { connect: Connector, circuit: Circuit }
 
 const unwanted = (): Error => new Error('nobody waits for the connection any longer')
 
@@ -44,7 +37,7 @@ export class TrackedClient extends Client implements Connection {
   idle = true
   #socket: Socket | undefined
   /** The one that is being connected. */
-  #dial: Socket | undefined
+  #dial: Dial | undefined
   /** Of the last request, the only one it has. */
   #wanted: LaneDispatch['wanted'] | undefined
 
@@ -68,14 +61,12 @@ export class TrackedClient extends Client implements Connection {
             circuit.succeeded()
             callback(...result)
           } else {
-            const failure = ofConnect(error, origin)
-            if (this.#wanted?.() !== false) circuit.failed(failure, round)
+            if (this.#wanted?.() !== false) circuit.failed(error, round)
             else circuit.abandoned(round)
-            callback(failure, null)
+            callback(...result)
           }
         }
-        const dial = connect(target, dialled)
-        if (dial instanceof Socket) this.#dial = dial // that through a proxy is none
+        this.#dial = connect(target, dialled)
       }
     })
     this.on('drain', () => { this.idle = true })

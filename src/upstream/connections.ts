@@ -1,8 +1,5 @@
-import { buildConnector, Dispatcher } from 'undici'
+import { Dispatcher } from 'undici'
 import { TrackedClient, type TrackedOptions } from './connection.ts'
-
-/** Options for each connection, which share one way to connect. */
-export type ConnectionsOptions = Omit<TrackedOptions, 'connect'> & { connect: TrackedOptions['connect'] | buildConnector.BuildOptions }
 
 /**
  * The connections of a lane, as many as it has requests at once. In contrast to undici's Pool one that is kept comes before
@@ -13,10 +10,10 @@ export class Connections extends Dispatcher {
   readonly #options: TrackedOptions
   readonly #clients: TrackedClient[] = []
 
-  constructor (origin: string | URL, { connect, ...options }: ConnectionsOptions) {
+  constructor (origin: string, options: TrackedOptions) {
     super()
     this.#origin = new URL(origin)
-    this.#options = { ...options, connect: typeof connect === 'function' ? connect : buildConnector(connect) }
+    this.#options = options
   }
 
   /** Whether a request could go without connecting first. */

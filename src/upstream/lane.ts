@@ -1,8 +1,9 @@
-import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
 import type { Circuit } from './circuit.ts'
+import type { Way } from './connect/way.ts'
 import type { LaneDispatch } from './connection.ts'
-import { Connections, type ConnectionsOptions } from './connections.ts'
+import { Connections } from './connections.ts'
 import { Shares } from './shares.ts'
 
 /** Verified: tokens with an active verdict. Unverified: all others. */
@@ -11,13 +12,6 @@ export type LaneName = 'verified' | 'unverified'
 /** Questions about tokens in flight at once on a route. */
 const PROBES = 5
 
-/**
- * ms of silence after which the system asks an upstream socket's peer. Node's libuv then asks ten times in ten seconds and no
- * more, so that a gap in the network would end an answer that is only silent; undici's 60 s would make that likely, and the
- * four minutes after which some routers forget a connection are too late.
- */
-const KEEP_ALIVE = 200_000
-
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
   readonly name: LaneName | 'probe'
@@ -25,28 +19,24 @@ export class Lane {
   readonly shares: Shares
   /** Fails requests at once while nothing can be connected to. */
   readonly circuit: Circuit
-  readonly #dispatcher: Dispatcher
-  /** Those that the dispatcher chooses from; behind a proxy they come with the first request. */
-  readonly #connections: Connections[] = []
+  readonly #way: Way
+  readonly #connections: Connections
+  /** For WebSockets, where requests need no tunnel. */
+  readonly #tunnelled: Connections
 
-  constructor (name: LaneName | 'probe', origin: string, { lanes, times, ca, proxied, noProxy }: Config, circuit: Circuit) {
+  constructor (name: LaneName | 'probe', way: Way, { lanes, times }: Config, circuit: Circuit) {
     this.name = name
     this.circuit = circuit
     this.shares = new Shares(name === 'probe' ? PROBES : lanes[name])
-    // Nothing here turns rejectUnauthorized off: TLS is always verified.
-    const tls = { timeout: times.connect, keepAliveInitialDelay: KEEP_ALIVE, ...(ca === undefined ? undefined : { ca: [...ca] }) }
+    this.#way = way
     const options = {
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
       bodyTimeout: times.idleStream,
-      connect: tls
+      circuit
     }
-    const factory = (at: string | URL, theirs: object): Connections => {
-      const connections = new Connections(at, { ...theirs as Omit<ConnectionsOptions, 'circuit'>, circuit })
-      this.#connections.push(connections)
-      return connections
-    }
-    this.#dispatcher = proxied ? new EnvHttpProxyAgent({ ...options, factory, noProxy, requestTls: tls, proxyTls: tls }) : factory(origin, options)
+    this.#connections = new Connections(way.origin, { ...options, connect: way.connect })
+    this.#tunnelled = way.connect === way.tunnel ? this.#connections : new Connections(way.origin, { ...options, connect: way.tunnel })
   }
 
   /** Requests in flight at most. */
@@ -57,9 +47,6 @@ export class Lane {
 
   /** Whether a request could go now. */
   get free (): boolean { return this.inFlight < this.limit && this.circuit.passes }
-
-  /** Whether a request could go without connecting first. */
-  get #kept (): boolean { return this.#connections.some(({ kept }) => kept) }
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.
@@ -73,19 +60,20 @@ export class Lane {
   }
 
   /** @throws SidecarError the last failure of an upstream that can not be connected to */
-  pass (): void { if (this.circuit.open && !this.#kept) this.circuit.enter() }
+  pass (): void { if (this.circuit.open && !this.#connections.kept) this.circuit.enter() }
 
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
-    this.#dispatcher.dispatch(options, handler)
+    if (options.upgrade === 'websocket') this.#tunnelled.dispatch(options, handler)
+    else this.#connections.dispatch(this.#way.address(options), handler)
   }
 
   /** Makes one request of our own; the caller has entered. */
   async request (options: Dispatcher.RequestOptions & { signal: AbortSignal }): Promise<Dispatcher.ResponseData> {
     const tracked: Dispatcher.RequestOptions & LaneDispatch = { ...options, onConnection: () => {}, wanted: () => !options.signal.aborted }
-    return await this.#dispatcher.request(tracked)
+    return await this.#connections.request(this.#way.address(tracked))
   }
 
   /** Ends all sockets, those with requests in flight too. */
-  async close (): Promise<void> { await this.#dispatcher.destroy() }
+  async close (): Promise<void> { await Promise.all([this.#connections.destroy(), this.#tunnelled.destroy()]) }
 }

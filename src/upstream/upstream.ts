@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
-import { judgedFields } from '../config/routes.ts'
+import { judgedFields, nameOf } from '../config/routes.ts'
 import { askDate } from './ask-date.ts'
 import { Circuit, type Trouble } from './circuit.ts'
 import { UpstreamClock } from './clock.ts'
+import { createWay } from './connect/way.ts'
 import { Lane, type LaneName } from './lane.ts'
 import { createRelocation } from './location.ts'
 
@@ -12,6 +13,8 @@ import { createRelocation } from './location.ts'
 export interface Upstream {
   readonly route: Route
   readonly origin: string
+  /** Whether a proxy stands before it. */
+  readonly proxied: boolean
   /** Fields by which requests are judged, lower-case. */
   readonly judged: readonly string[]
   /** Path at the upstream for a request target here; the query stays as it is. */
@@ -33,17 +36,19 @@ export function createUpstream (route: Route, config: Config, clock: Clock): Ups
   const url = new URL(route.upstream)
   const { origin, pathname } = url
   const base = pathname.replace(/\/$/, '')
+  const way = createWay(origin, config, nameOf(route))
   const circuits: Circuit[] = []
   const open = (name: LaneName | 'probe'): Lane => {
     const circuit = new Circuit(clock, config.times.connect, circuits)
     circuits.push(circuit)
-    return new Lane(name, origin, config, circuit)
+    return new Lane(name, way, config, circuit)
   }
   const lanes = { verified: open('verified'), unverified: open('unverified') }
   const probe = open('probe')
   return {
     route,
     origin,
+    proxied: way.proxy !== undefined,
     judged: judgedFields(route),
     pathFor: target => {
       const path = base + target.slice(route.prefix.length)

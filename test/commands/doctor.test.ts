@@ -17,6 +17,7 @@ import { ownSqlite, type Sqlite } from '../../src/commands/doctor/logins/sqlite.
 import { interception } from '../../src/commands/doctor/network/upstream.ts'
 import { ownOrigin } from '../../src/commands/own-address.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import type { Route } from '../../src/config/options.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
@@ -377,22 +378,25 @@ t.test('the environment', async t => {
     t.match((await examine(t, { env: { OPENAI_BASE_URL: 'https://api.openai.com/v1' } })).of('environment.base_url'), [{ severity: 'note' }])
   })
   t.test('proxies', async t => {
-    const proxied = async (env: Record<string, string>) => {
-      const { of } = await examine(t, { env })
-      return [...of('proxy.upstream'), ...of('proxy.loopback')]
+    const proxied = async (env: Record<string, string>, upstream = 'https://upstream.example') => {
+      const { of } = await examine(t, { env, upstream })
+      return [...of('proxy.upstream'), ...of('proxy.https'), ...of('proxy.loopback')]
     }
     t.match(await proxied({}), [])
-    const proxy = `http://user:${SECRET}@proxy.example:3128`
-    t.match(await proxied({ HTTPS_PROXY: proxy }), [{ severity: 'note', result: 'requests to the upstreams go through proxy.example:3128' }, { severity: 'ok' }])
-    t.match(await proxied({ http_proxy: proxy, NO_PROXY: 'intern.example' }), [{ severity: 'note' }, { severity: 'warning', looked: 'NO_PROXY', mend: 'export NO_PROXY="intern.example,localhost,127.0.0.1,::1"' }])
-    t.match(await proxied({ ALL_PROXY: proxy }), [{ severity: 'warning', mend: 'export NO_PROXY="localhost,127.0.0.1,::1"' }])
-    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: '.example, 127.0.0.1:7257' }), [{ severity: 'note' }, { severity: 'ok' }])
-    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: '*' }), [{ severity: 'note' }, { severity: 'ok' }])
+    const proxy = `http://user:${SECRET}@127.0.0.1:${await freePort()}`
+    const through = { severity: 'note', result: /^requests to upstream\.example go through http:\/\/127\.0\.0\.1:\d+$/ }
+    t.match(await proxied({ HTTPS_PROXY: proxy }), [{ ...through, looked: 'HTTPS_PROXY' }, { severity: 'ok' }])
+    t.match(await proxied({ http_proxy: proxy, NO_PROXY: 'intern.example' }, 'http://upstream.example'), [{ ...through, looked: 'http_proxy' }, { severity: 'warning', looked: 'NO_PROXY', mend: 'export NO_PROXY="intern.example,localhost,127.0.0.1,::1"' }])
+    t.match(await proxied({ ALL_PROXY: proxy }), [{ ...through, looked: 'ALL_PROXY' }, { severity: 'warning', mend: 'export NO_PROXY="localhost,127.0.0.1,::1"' }])
+    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: 'nowhere.example, 127.0.0.0/8' }, 'http://upstream.example'), [through, { severity: 'ok' }])
+    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: '*' }, 'http://upstream.example'), [{ severity: 'ok' }])
+    t.match(await proxied({ HTTP_PROXY: proxy, NO_PROXY: '127.0.0.1' }, 'https://nobody.invalid'), [{ check: 'proxy.https', severity: 'note', result: 'is not set, and HTTP_PROXY stands before http URLs only: upstreams with https are reached directly', mend: 'export HTTPS_PROXY="$HTTP_PROXY"' }, { severity: 'ok' }])
   })
-  t.test('a proxy variable that is no URL', async t => {
-    const { of } = await examine(t, { upstream: 'https://upstream.example', env: { HTTPS_PROXY: `proxy-${SECRET}` } })
-    t.match(of('proxy.upstream'), [{ severity: 'problem', result: 'is no URL, so nothing gets out', mend: 'export HTTPS_PROXY=http://HOST:PORT' }])
-    t.match(of('upstream'), [{ severity: 'problem' }])
+  t.test('a proxy that can not be used', async t => {
+    const { code, out, err } = await command(['doctor'], { HOME: t.testdir({}), HTTPS_PROXY: `socks4://user:${SECRET}@proxy.example` })
+    t.equal(code, 2)
+    t.equal(out, '')
+    t.match(err, 'HTTPS_PROXY: is "socks4://***@proxy.example", allowed: http, https, socks5 or socks5h')
   })
   t.test('home folder', async t => {
     t.equal(homeOf({ HOME: '', USERPROFILE: 'C:\\Users\\me' }), 'C:\\Users\\me')
@@ -458,7 +462,7 @@ t.test('the upstreams', async t => {
     t.match(of('upstream.interception'), [{ severity: 'note', result: 'holds only with the extra CA: a proxy of your network reads along' }])
     const { of: plain, env, config } = await examine(t, trusting)
     t.match(plain('upstream.interception'), [], 'without TLS there is nothing to intercept')
-    t.match(await interception(url, env, config, [certificate.cert]), [], 'nor where Node’s own CAs vouch for the upstream')
+    t.match(await interception({ ...config.routes[0] as Route, upstream: url }, env, config, [certificate.cert]), [], 'nor where Node’s own CAs vouch for the upstream')
   })
   t.test('show a certificate that has expired, or for another name', async t => {
     const old = await selfSigned('localhost', new Date('2020-01-01'), new Date('2020-02-01'))
@@ -482,11 +486,23 @@ t.test('the upstreams', async t => {
     t.strictSame(await once(child, 'close'), [0, null])
     t.match((JSON.parse(out) as { findings: Finding[] }).findings.filter(({ check }) => check.startsWith('upstream')), [{ severity: 'ok' }, { severity: 'note', check: 'upstream.interception' }])
   })
-  t.test('are behind a proxy that lets nobody through, or hangs up', async t => {
-    const refusing = await startRawUpstream(t, (socket: Socket) => { socket.on('data', () => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')) })
-    t.match(await upstream(t, 'https://upstream.example', { env: { HTTPS_PROXY: refusing.url } }), [{ severity: 'problem', looked: 'upstream upstream.example through the proxy', result: /^the proxy does not let it through/, mend: 'check user and password in HTTPS_PROXY' }])
-    const hanging = await startRawUpstream(t, socket => { socket.destroy() })
-    t.match(await upstream(t, 'https://upstream.example', { env: { HTTPS_PROXY: hanging.url } }), [{ severity: 'problem', result: /^the proxy does not let it through \(UND_ERR_PRX_CONN\)$/ }])
+  t.test('are behind a proxy that does not do its part', async t => {
+    const answering = async (...answers: (string | Buffer)[]): Promise<string> => (await startRawUpstream(t, (socket: Socket) => {
+      let i = 0
+      socket.on('data', () => { socket.write(answers[i++] ?? '') })
+    })).url
+    const behind = async (url: string): Promise<Finding[]> => await upstream(t, 'https://upstream.example', { env: { HTTPS_PROXY: url } })
+    const http = (status: number): Promise<string> => answering(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`)
+    const where = /127\.0\.0\.1:\d+/.source
+    t.match(await behind(await http(407)), [{ severity: 'problem', looked: 'upstream upstream.example through the proxy', result: new RegExp(`^the proxy ${where} wants another user or password \\(PROXY_AUTHENTICATION\\)$`), mend: 'correct user and password in HTTPS_PROXY' }])
+    t.match(await behind(await http(403)), [{ severity: 'problem', result: /do not allow it/, mend: 'have upstream.example allowed there, or export NO_PROXY=upstream.example where no proxy is needed' }])
+    t.match(await behind(await http(503)), [{ severity: 'problem', result: /could not connect to it/ }])
+    const socks = await answering(Buffer.from([5, 0]), Buffer.from([5, 5, 0, 1, 0, 0, 0, 0, 0, 0]))
+    t.match(await behind(socks.replace('http:', 'socks5h:')), [{ severity: 'problem', result: /could not connect to it \(PROXY_FAILED\)$/ }])
+    t.match(await behind(socks), [{ severity: 'problem', result: /speaks another protocol than HTTPS_PROXY says/, mend: /^correct what stands before :\/\/ in HTTPS_PROXY/ }])
+    const talking = await answering('SSH-2.0-OpenSSH_9.9\r\n')
+    t.match(await behind(talking.replace('http:', 'https:')), [{ severity: 'problem', result: /no secure connection to the proxy/ }])
+    t.match(await behind(`http://127.0.0.1:${await freePort()}`), [{ severity: 'problem', result: /can not be reached, or hangs up \(PROXY_UNREACHABLE\)$/, mend: /^curl -v telnet:\/\/127\.0\.0\.1:\d+ / }])
   })
 })
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
+import { inspect } from 'node:util'
 import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
 import { run } from '../../src/cli.ts'
@@ -73,13 +74,84 @@ t.test('flags before environment before file before defaults', async t => {
   t.equal(loadConfig({ env: { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'http://a/b' } }).routes[1]?.upstream, 'http://a/b/messages')
 })
 
-t.test('loopback is never behind an HTTP proxy', async t => {
-  t.equal(loadConfig().proxied, false)
-  t.equal(loadConfig({ env: { HTTPS_PROXY: '' } }).proxied, false)
-  t.equal(loadConfig({ env: { https_proxy: 'http://proxy' } }).proxied, true)
-  t.equal(loadConfig().noProxy, ',localhost,127.0.0.1,[::1]')
-  t.equal(loadConfig({ env: { NO_PROXY: 'a' } }).noProxy, 'a,localhost,127.0.0.1,[::1]')
-  t.equal(loadConfig({ env: { NO_PROXY: 'a', no_proxy: '*' } }).noProxy, '*')
+t.test('proxies', async t => {
+  /** What stands before an origin, as the environment has it. */
+  const before = (env: Record<string, string>, origin = 'https://api.openai.com', route?: string): string | undefined => {
+    const proxy = loadConfig({ env: { CODEX_SIDECAR_OPENAI_UPSTREAM: `${origin}/v1/`, ...env } }).proxies.before(origin, route)
+    return proxy === undefined ? undefined : `${proxy.source} ${proxy.scheme} ${proxy.hostname} ${proxy.port} ${JSON.stringify(proxy.reveal())}`
+  }
+  t.test('are what the variables say', async t => {
+    t.equal(before({}), undefined)
+    const cases: [value: string, is: string][] = [
+      ['127.0.0.1:3128', 'http 127.0.0.1 3128 undefined'],
+      ['proxy', 'http proxy 80 undefined'],
+      ['http://proxy/', 'http proxy 80 undefined'],
+      ['user:p%40ss@proxy:8080', 'http proxy 8080 {"user":"user","password":"p@ss"}'],
+      ['https://proxy', 'https proxy 443 undefined'],
+      ['HTTPS://[::1]:8443', 'https ::1 8443 undefined'],
+      ['socks5://proxy', 'socks5 proxy 1080 undefined'],
+      ['socks5h://user:100%@10.0.0.1:9050', 'socks5h 10.0.0.1 9050 {"user":"user","password":"100%"}'],
+      ['socks5h://user@proxy', 'socks5h proxy 1080 {"user":"user","password":""}'],
+      ['http://:key@proxy', 'http proxy 80 {"user":"","password":"key"}']
+    ]
+    for (const [value, is] of cases) t.equal(before({ HTTPS_PROXY: value }), `HTTPS_PROXY ${is}`, value)
+    const { proxies } = loadConfig({ env: { HTTPS_PROXY: 'http://user:never-shown@[fd00::1]:3128' } })
+    const proxy = proxies.before('https://a.example')
+    t.equal(proxy?.host, '[fd00::1]:3128')
+    t.notMatch(inspect(proxy, { showHidden: true, depth: 9 }) + JSON.stringify(proxy), 'never-shown')
+  })
+  t.test('come from the variables in curl’s order', async t => {
+    const all = { all_proxy: 'a', ALL_PROXY: 'A', https_proxy: 's', HTTPS_PROXY: 'S', http_proxy: 'h', HTTP_PROXY: 'H' }
+    for (const [origin, order] of [['https://x.example', ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY']], ['http://x.example', ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY']]] as const) {
+      const env: Record<string, string> = { ...all }
+      for (const name of order) {
+        t.equal(before(env, origin)?.split(' ')[0], name)
+        env[name] = '' // as good as not set
+      }
+      t.equal(before(env, origin), undefined, 'what is for the other kind of URL is not used')
+    }
+  })
+  t.test('that can not be used are mistakes, where something would go through them', async t => {
+    const unusable = (value: string): readonly string[] => mistakes({ env: { HTTPS_PROXY: value } })
+    for (const [value, shown] of [
+      ['socks4://user:never-shown@proxy', 'socks4://***@proxy'], ['ftp://proxy', 'ftp://proxy'], ['http://', 'http://'], ['socks5h://', 'socks5h://'], ['a b', 'a b'],
+      ['user:never-shown@proxy:99999', 'user:***@proxy:99999'], [`socks5://${'u'.repeat(256)}@proxy`, 'socks5://***@proxy']
+    ] as const) {
+      t.strictSame(unusable(value), [`HTTPS_PROXY: is ${JSON.stringify(shown)}, allowed: http, https, socks5 or socks5h with a host and perhaps user, password and port`])
+    }
+    t.strictSame(mistakes({ env: { http_proxy: 'ftp://proxy' } }), [], 'all upstreams are https')
+    t.strictSame(mistakes({ env: { ALL_PROXY: 'ftp://proxy', NO_PROXY: '*' } }), [])
+  })
+  t.test('stand not before what NO_PROXY names', async t => {
+    const exempt: [list: string, origins: string[], others: string[]][] = [
+      ['*', ['https://a.example', 'http://10.0.0.1'], []],
+      ['a.example', ['https://a.example', 'https://b.a.example', 'https://A.example.:8443'], ['https://ba.example', 'https://example']],
+      ['.a.example , *.c.example.', ['https://a.example', 'https://b.a.example', 'https://c.example', 'https://d.c.example'], ['https://e.example']],
+      ['a.example:8443 b.example:443', ['https://a.example:8443', 'https://b.example'], ['https://a.example', 'http://b.example', 'https://b.example:8443']],
+      ['10.0.0.0/8', ['https://10.1.2.3', 'http://10.0.0.1:8080'], ['https://11.0.0.1', 'https://10.example', 'https://[::ffff:0:1]']],
+      ['192.168.0.1,10.0.0.0/8:8080', ['https://192.168.0.1', 'http://10.1.1.1:8080'], ['https://192.168.0.2', 'http://10.1.1.1']],
+      ['fd00::/8,[fe80::1]:8443,[2001:db8::]/32', ['https://[fd12::1]', 'https://[fe80::1]:8443', 'https://[2001:db8:1::1]'], ['https://[fe80::1]', 'https://[2001:db9::1]', 'https://10.0.0.1']],
+      ['10.0.0.0/33, :, ,.', [], ['https://10.0.0.1', 'https://a.example']]
+    ]
+    for (const [list, origins, others] of exempt) {
+      for (const origin of origins) t.equal(before({ ALL_PROXY: 'proxy', NO_PROXY: list }, origin), undefined, `${list} names ${origin}`)
+      for (const origin of others) t.ok(before({ ALL_PROXY: 'proxy', no_proxy: list, NO_PROXY: '*' }, origin), `${list} does not name ${origin}`)
+    }
+    for (const origin of ['http://localhost:1', 'http://a.localhost', 'http://127.9.9.9', 'http://[::1]:8080']) t.equal(before({ ALL_PROXY: 'proxy' }, origin), undefined, 'no proxy reaches our loopback')
+  })
+  t.test('of a route come before them', async t => {
+    const dir = t.testdir({})
+    const from = (...proxies: string[]) => {
+      writeFileSync(`${dir}/config.json`, JSON.stringify({ routes: proxies.map((proxy, i) => ({ prefix: `/r${i}`, upstream: 'https://a.example', proxy })) }))
+      return { flags: { config: `${dir}/config.json` }, env: { HTTPS_PROXY: 'environment', NO_PROXY: 'a.example' } }
+    }
+    const { routes, proxies } = loadConfig(from('none', 'direct', 'user:never-shown@own:1'))
+    t.strictSame(['/r0', '/r1', '/r2', '/r3'].map(route => proxies.before('https://a.example', route)?.host), [undefined, undefined, 'own:1', undefined], 'NO_PROXY is for the environment’s')
+    t.notMatch(JSON.stringify(routes), 'never-shown')
+    t.strictSame(mistakes(from('socks4://u:never-shown@x')).map(line => line.replace(dir, '')), ['/config.json: routes.0.proxy: is "socks4://***@x", allowed: none, or http, https, socks5 or socks5h with a host and perhaps user, password and port'])
+    writeFileSync(`${dir}/keys.json`, JSON.stringify({ routes: [{ prefix: '/a', upstream: 'http://a', proxy: 'none', jwks: { source: 'https://issuer.test/jwks' } }] }))
+    t.match(mistakes({ flags: { config: `${dir}/keys.json` }, env: { HTTPS_PROXY: 'ftp://x' } }), [/^HTTPS_PROXY: is/], 'key sets are fetched through them too')
+  })
 })
 
 t.test('key sets', async t => {

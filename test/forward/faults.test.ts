@@ -124,22 +124,20 @@ t.test('TLS is verified: no token goes to a certificate that nobody vouches for'
 
 t.test('an HTTP proxy on the way', async t => {
   const cases: [name: string, behave: (socket: Socket) => void, status: number, code: string][] = [
-    ['that tunnels', socket => { socket.once('data', () => { socket.write('HTTP/1.1 200 OK\r\n\r\n'); socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"error":{}}\n')) }) }, 200, 'undefined'],
     ['that hangs up', socket => { socket.destroy() }, 502, 'upstream_unreachable'],
     ['that refuses', socket => { socket.once('data', () => socket.end('HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n')) }, 502, 'upstream_unreachable']
   ]
   for (const [name, behave, status, expected] of cases) {
     await t.test(name, async t => {
       const proxy = await startRawUpstream(t, behave)
-      process.env['http_proxy'] = proxy.url
-      t.teardown(() => { delete process.env['http_proxy'] })
-      const { url } = await startSidecar(t, { upstream: 'http://upstream.test', config: { proxied: true, noProxy: '' } })
+      const env = { https_proxy: proxy.url }
+      const { url } = await startSidecar(t, { upstream: 'https://upstream.test', env })
       const { statusCode, body } = await request(`${url}/v1/models`, { headers: good })
       t.equal(statusCode, status)
       t.equal(code(await body.text()) ?? 'undefined', expected)
       t.ok(proxy.connections < 5, 'it is not dialled for ever')
       const loopback = await startUpstream(t, (_request, response) => { response.end() })
-      const { url: direct } = await startSidecar(t, { upstream: loopback.url })
+      const { url: direct } = await startSidecar(t, { upstream: loopback.url, env: { ...env, http_proxy: proxy.url } })
       const { statusCode: fine, body: none } = await request(`${direct}/v1/models`, { headers: good })
       await none.dump()
       t.equal(fine, 200, 'loopback is reached without it')

@@ -205,13 +205,14 @@ t.test('Expect: 100-continue is answered by us, once the guard has passed', asyn
 })
 
 t.test('a client that leaves while the upstream is still being connected frees its place at once', async t => {
-  let tunnel: Socket | undefined
+  let gone: Promise<unknown> | undefined
   let arrived: (() => void) | undefined
   const arrival = new Promise<void>(resolve => { arrived = resolve })
-  const proxy = await startRawUpstream(t, socket => { tunnel = socket; socket.once('data', () => arrived?.()) })
-  process.env['http_proxy'] = proxy.url
-  t.teardown(() => { delete process.env['http_proxy'] })
-  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', lanes: { unverified: 1 }, config: { proxied: true, noProxy: '' } })
+  const proxy = await startRawUpstream(t, socket => {
+    gone = once(socket, 'close')
+    socket.once('data', () => arrived?.())
+  })
+  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', lanes: { unverified: 1 }, env: { ALL_PROXY: proxy.url.replace('http:', 'socks5h:') } })
   const client = new RawClient(t, port)
   client.write(get('/v1/models'))
   await arrival
@@ -219,9 +220,7 @@ t.test('a client that leaves while the upstream is still being connected frees i
   t.match(await line(({ path }) => path === '/v1/models'), { status: 499, ending: 'client_gone' })
   const metrics = await (await request(`${url}/metrics`)).body.text()
   t.match(metrics, 'codex_sidecar_lane_in_flight{route="/v1",lane="unverified"} 0')
-  tunnel?.write('HTTP/1.1 200 OK\r\n\r\n')
-  const sent = await Promise.race([once(tunnel as Socket, 'data').then(() => 'request'), once(tunnel as Socket, 'close').then(() => 'nothing')])
-  t.equal(sent, 'nothing', 'the request is not sent once the connection is there')
+  t.ok(await gone, 'and the connection in the making is given up')
 })
 
 t.test('a client that leaves takes its upstream request with it', async t => {

@@ -7,6 +7,7 @@ import { request } from 'undici'
 import { createCredentialReader } from '../../src/credential/credential.ts'
 import type { Status } from '../../src/status/status.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { startHttpProxy, startSocksProxy } from '../fixtures/proxies.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { logSink, startSidecar } from '../fixtures/sidecar.ts'
 import { at, jwt } from '../fixtures/token.ts'
@@ -73,6 +74,26 @@ t.test('a credential shows its fingerprint and nothing else, and another one in 
   t.equal(credential.reveal(), CANARY, 'but for its one door')
   t.equal(of(read).fingerprint, credential.fingerprint)
   t.not(of(createCredentialReader()).fingerprint, credential.fingerprint)
+})
+
+t.test('a proxy’s password is in no log line, answer, metric or page, whatever becomes of what goes through it', async t => {
+  const upstream = await startUpstream(t, (_request, response) => { response.end() })
+  const knows = { 'there.test:80': Number(new URL(upstream.url).port) }
+  const bodies: string[] = []
+  for (const wants of [`user:${CANARY}`, 'another:one']) {
+    const ports = { http: (await startHttpProxy(t, { knows, wants })).port, socks5h: (await startSocksProxy(t, { knows, wants })).port }
+    for (const [scheme, port] of Object.entries(ports)) {
+      for (const to of ['http://there.test', 'https://there.test', 'http://gone.test']) {
+        const { url, app, lines } = await startSidecar(t, { upstream: to, logLevel: 'trace', env: { ALL_PROXY: `${scheme}://user:${CANARY}@127.0.0.1:${port}` } })
+        for (const path of ['/v1/models', '/metrics', '/status']) bodies.push(await (await request(`${url}${path}`, { headers: { authorization: 'Bearer good' } })).body.text())
+        bodies.push(JSON.stringify(lines()), inspect(app.generation.config, { depth: 9, showHidden: true }))
+      }
+    }
+  }
+  t.strictSame(leaks(bodies.join('\n')), [])
+  t.notMatch(bodies.join('\n'), Buffer.from(`user:${CANARY}`).toString('base64').slice(0, 20), 'nor as it is sent')
+  t.equal(upstream.seen.length, 2, 'with it requests get through')
+  t.match(upstream.seen, [{ headers: { 'proxy-authorization': undefined } }, {}], 'and the upstream does not see it')
 })
 
 t.test('the log takes no request, no response and no words of a foreign error', async t => {

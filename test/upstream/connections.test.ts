@@ -69,50 +69,31 @@ t.test('neither does an answer that can not be sent on, nor a question about a t
 })
 
 t.test('a client that leaves while its upstream is connected to ends that', async t => {
-  const dials: Socket[] = []
-  let arrived: (() => void) | undefined
-  const upstream = await startRawUpstream(t, socket => {
-    socket.once('data', () => { dials.push(socket); arrived?.() }) // the TLS handshake begins, and goes on no further
-  })
-  const { port, line } = await startSidecar(t, { upstream: upstream.url.replace('http:', 'https:'), times: { connect: 300_000 } })
-  for (const [i, message] of [get, upload, handshake].entries()) {
-    const arrival = new Promise<void>(resolve => { arrived = resolve })
-    const { socket } = new RawClient(t, port)
-    socket.write(message)
-    await arrival
-    const gone = once(dials[i] as Socket, 'close')
-    socket.destroy()
-    await gone
-  }
-  t.match(await line(({ path }) => path === '/v1/files'), { ending: 'client_gone' })
-  await settled(upstream.url)
-  t.equal(upstream.connections - 3, 3)
-})
-
-t.test('a connection that could not be given up is there for the next request', async t => {
-  let open: (() => void) | undefined
-  const asked = new Promise<() => void>(resolve => { open = () => { resolve(() => {}) } })
-  let tunnel: Socket | undefined
-  const proxy = await startRawUpstream(t, socket => {
-    socket.once('data', () => {
-      tunnel = socket
-      open?.()
-      socket.on('data', () => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere') })
+  for (const [way, scheme] of [['in the TLS handshake', undefined], ['at an HTTP proxy', 'http:'], ['at a SOCKS proxy', 'socks5h:']] as const) {
+    await t.test(way, async t => {
+      const dials: Socket[] = []
+      let arrived: (() => void) | undefined
+      const upstream = await startRawUpstream(t, socket => {
+        socket.once('data', () => { dials.push(socket); arrived?.() }) // a handshake begins, and goes on no further
+      })
+      const { port, line } = await startSidecar(t, {
+        ...scheme === undefined ? { upstream: upstream.url.replace('http:', 'https:') } : { upstream: 'https://upstream.test', env: { HTTPS_PROXY: upstream.url.replace('http:', scheme) } },
+        times: { connect: 300_000 }
+      })
+      for (const [i, message] of [get, upload, handshake].entries()) {
+        const arrival = new Promise<void>(resolve => { arrived = resolve })
+        const { socket } = new RawClient(t, port)
+        socket.write(message)
+        await arrival
+        const gone = once(dials[i] as Socket, 'close')
+        socket.destroy()
+        await gone
+      }
+      t.match(await line(({ path }) => path === '/v1/files'), { ending: 'client_gone' })
+      await settled(upstream.url)
+      t.equal(upstream.connections - 3, 3)
     })
-  })
-  process.env['http_proxy'] = proxy.url
-  t.teardown(() => { delete process.env['http_proxy'] })
-  const { port, line, url } = await startSidecar(t, { upstream: 'http://upstream.test', config: { proxied: true, noProxy: '' } })
-  const { socket } = new RawClient(t, port)
-  socket.write(get)
-  await asked
-  socket.destroy()
-  await line(({ path }) => path === '/v1/models')
-  tunnel?.write('HTTP/1.1 200 OK\r\n\r\n')
-  await settled(proxy.url)
-  const { statusCode, body } = await request(`${url}/v1/models`, { headers: bearer('good') })
-  t.match({ statusCode, text: await body.text() }, { statusCode: 200, text: 'here' })
-  t.equal(proxy.connections - 3, 1)
+  }
 })
 
 t.test('connects that were under way when an outage began count once, and only a trial’s failure doubles the wait', t => {

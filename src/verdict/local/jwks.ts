@@ -2,6 +2,7 @@ import { createLocalJWKSet, createRemoteJWKSet, customFetch, type CryptoKey, typ
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { Circuit } from '../../upstream/circuit.ts'
+import { createWay } from '../../upstream/connect/way.ts'
 import { Lane } from '../../upstream/lane.ts'
 
 /** ms between two fetches of a key set, whatever came of the first one. */
@@ -21,7 +22,7 @@ export function openKeySet (source: string, config: Config, clock: Clock): KeySe
   if (content !== undefined) return { keyFor: createLocalJWKSet(content), renew: () => Promise.resolve(true), close: () => Promise.resolve() }
 
   const url = new URL(source)
-  const lane = new Lane('probe', url.origin, config, new Circuit(clock, config.times.connect))
+  const lane = new Lane('probe', createWay(url.origin, config), config, new Circuit(clock, config.times.connect))
   let next = -Infinity
   const keys = createRemoteJWKSet(url, {
     cooldownDuration: FETCH_GAP,

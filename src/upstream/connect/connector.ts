@@ -1,0 +1,109 @@
+import type { Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
+import { buildConnector, errors } from 'undici'
+import type { ForwardProxy } from '../../config/proxy.ts'
+import { aborted } from './aborted.ts'
+import { reach, type Endpoint } from './happy-eyeballs.ts'
+import { openHttpTunnel } from './http-tunnel.ts'
+import { ProxyError, type ProxyTrouble } from './proxy-error.ts'
+import { openSocksTunnel } from './socks-tunnel.ts'
+
+/**
+ * ms of silence after which the system asks an upstream socket's peer. Node's libuv then asks ten times in ten seconds and no
+ * more, so that a gap in the network would end an answer that is only silent; undici's 60 s would make that likely, and the
+ * four minutes after which some routers forget a connection are too late.
+ */
+const KEEP_ALIVE = 200_000
+
+/** A connect that is under way. */
+export interface Dial { readonly destroy: (reason: Error) => void }
+
+/** Connects for an undici client. */
+export type Connector = (target: buildConnector.Options, callback: buildConnector.Callback) => Dial
+
+export interface ConnectorOptions {
+  /** ms for all of it: name, addresses, proxy, TLS. */
+  readonly timeout: number
+  /** CAs that are trusted, PEM; Node's own where undefined. */
+  readonly ca: readonly string[] | undefined
+  readonly proxy: ForwardProxy | undefined
+  /** Whether an HTTP proxy is told whole URLs, so that it needs no tunnel. */
+  readonly forwarded: boolean
+}
+
+/** Has a socket end with the connect that it is for. */
+type Hold = (socket: Socket) => Socket
+
+/** Where a URL's server listens. */
+function endpointOf ({ hostname, port, protocol }: buildConnector.Options): Endpoint {
+  return { hostname, port: port === '' ? protocol === 'https:' ? 443 : 80 : Number(port) }
+}
+
+const authority = ({ hostname, port }: Endpoint): string => `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
+
+/** A reset where TLS was to begin, told from one of a connection that was there. */
+function ofHandshake (error: NodeJS.ErrnoException): Error {
+  return error.code === 'ECONNRESET' ? Object.assign(new Error('hung up within the TLS handshake', { cause: error }), { code: 'TLS_RESET' }) : error
+}
+
+/** A failure at the proxy, told from one at the upstream. */
+async function ofProxy<T> (trouble: ProxyTrouble, connecting: Promise<T>): Promise<T> {
+  try {
+    return await connecting
+  } catch (error) {
+    throw new ProxyError(trouble, `no connection to the proxy (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+/**
+ * Makes every connection to an upstream, so that circuit, times and TLS checks are the same whatever is on the way. Names
+ * are resolved anew each time.
+ */
+export function createConnector ({ timeout, ca, proxy, forwarded }: ConnectorOptions): Connector {
+  /** undici's own, for what it knows of TLS: sessions that are kept, names, ALPN. To read 150 CAs takes 10 ms, so that it waits for the first use. */
+  let tls: buildConnector.connector | undefined
+  const secure = async (socket: Socket, { hostname, port }: Endpoint, servername?: string): Promise<Socket> => await new Promise((resolve, reject) => {
+    const options = { hostname, host: hostname, protocol: 'https:', port: String(port), httpSocket: socket, ...servername === undefined ? undefined : { servername } }
+    tls ??= buildConnector({ timeout: 0, keepAliveInitialDelay: KEEP_ALIVE, ...ca === undefined ? undefined : { secureContext: createSecureContext({ ca: [...ca] }) } })
+    tls(options, (...[error, secured]) => {
+      if (error === null) resolve(secured)
+      else reject(ofHandshake(error))
+    })
+  })
+
+  const reachProxy = async (proxy: ForwardProxy, signal: AbortSignal, hold: Hold): Promise<Socket> => {
+    const socket = hold(await ofProxy('PROXY_UNREACHABLE', reach(proxy, signal)))
+    return proxy.scheme === 'https' ? hold(await ofProxy('PROXY_TLS', secure(socket, proxy))) : socket
+  }
+
+  const establish = async (target: buildConnector.Options, signal: AbortSignal, hold: Hold): Promise<Socket> => {
+    const endpoint = endpointOf(target)
+    const socket = proxy === undefined ? hold(await reach(endpoint, signal)) : await reachProxy(proxy, signal, hold)
+    if (proxy !== undefined && !forwarded) {
+      if (proxy.scheme.startsWith('http')) await openHttpTunnel(socket, proxy, authority(endpoint))
+      else await openSocksTunnel(socket, proxy, endpoint, timeout)
+    }
+    if (target.protocol === 'https:') return hold(await secure(socket, endpoint, target.servername))
+    return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE)
+  }
+
+  return (target, callback) => {
+    const ending = new AbortController()
+    const { signal } = ending
+    const timer = setTimeout(() => { ending.abort(new errors.ConnectTimeoutError()) }, timeout)
+    /** Ends with the connect, for as long as that is not done. */
+    const hold: Hold = socket => {
+      socket.on('error', () => {}) // whoever reads it is told
+      signal.addEventListener('abort', () => { socket.destroy() })
+      return socket
+    }
+    Promise.race([establish(target, signal, hold), aborted(signal)]).finally(() => { clearTimeout(timer) }).then(
+      socket => { callback(null, socket) },
+      (error: unknown) => {
+        ending.abort(error)
+        callback(signal.reason as Error, null)
+      }
+    )
+    return { destroy: reason => { ending.abort(reason) } }
+  }
+}

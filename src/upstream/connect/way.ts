@@ -1,0 +1,37 @@
+import type { Dispatcher } from 'undici'
+import type { Config } from '../../config/config.ts'
+import type { ForwardProxy } from '../../config/proxy.ts'
+import { createConnector, type Connector } from './connector.ts'
+import { proxyAuthorization } from './http-tunnel.ts'
+
+/** How an origin is reached: directly, through a proxy, or by a proxy that is told whole URLs. */
+export interface Way {
+  readonly origin: string
+  readonly proxy: ForwardProxy | undefined
+  /** For requests. */
+  readonly connect: Connector
+  /** For what is no HTTP once it is switched: through a tunnel where requests need none. */
+  readonly tunnel: Connector
+  /** A request as it is to be sent on its way. */
+  readonly address: <O extends Dispatcher.DispatchOptions>(options: O) => O
+}
+
+/** A route's own, where there is one. */
+export function createWay (origin: string, { times, ca, proxies }: Pick<Config, 'times' | 'ca' | 'proxies'>, route?: string): Way {
+  const proxy = proxies.before(origin, route)
+  const common = { timeout: times.connect, ca, proxy }
+  const tunnel = createConnector({ ...common, forwarded: false })
+  // As curl: proxies let CONNECT through to port 443 and perhaps no other (RFC 9110 section 9.3.6).
+  if (proxy?.scheme.startsWith('http') !== true || !origin.startsWith('http:')) return { origin, proxy, connect: tunnel, tunnel, address: options => options }
+  const authorization = proxyAuthorization(proxy)
+  return {
+    origin, proxy, tunnel,
+    connect: createConnector({ ...common, forwarded: true }),
+    address: options => ({ ...options, path: origin + options.path, headers: [...listOf(options.headers), ...authorization] })
+  }
+}
+
+/** Header fields as a raw list. */
+function listOf (headers: Dispatcher.DispatchOptions['headers'] = []): string[] {
+  return Array.isArray(headers) ? headers : Object.entries(headers as Record<string, string>).flat()
+}
