@@ -1,5 +1,6 @@
-import { lookup } from 'node:dns'
-import { connect, isIP, type Socket } from 'node:net'
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
+import { connect, type Socket } from 'node:net'
 import { aborted } from './aborted.ts'
 
 /** Where a TCP connection goes to. */
@@ -14,15 +15,17 @@ const options = { highWaterMark: 65_536 }
 /** What says of this machine alone that an address can not be reached: not why the upstream can not. */
 const local: ReadonlySet<unknown> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
-/** The addresses that a name stands for now, the families by turns (RFC 8305 section 4). */
-async function addressesOf (hostname: string): Promise<string[]> {
-  if (isIP(hostname) !== 0) return [hostname]
-  const found = await new Promise<{ address: string, family: number }[]>((resolve, reject) => {
-    lookup(hostname, { all: true }, (error, addresses) => { if (error === null) resolve(addresses); else reject(error) })
-  })
+/** What a name stands for. */
+export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>
+
+/** As the system resolves it now: nothing is kept. */
+const resolveNow: Resolve = hostname => lookup(hostname, { all: true })
+
+/** The families by turns (RFC 8305 section 4). */
+function byTurns (found: readonly LookupAddress[]): string[] {
   const first = found.filter(({ family }) => family === found[0]?.family)
   const others = found.filter(({ family }) => family !== found[0]?.family)
-  return first.flatMap((one, i) => [one, ...others.slice(i, i + 1)]).concat(others.slice(first.length)).map(({ address }) => address)
+  return [...first.flatMap((one, i) => [one, ...others.slice(i, i + 1)]), ...others.slice(first.length)].map(({ address }) => address)
 }
 
 /**
@@ -32,8 +35,8 @@ async function addressesOf (hostname: string): Promise<string[]> {
  * @param signal ends it, for which its reason is thrown
  * @throws the failure of the last address that says something about the upstream
  */
-export async function reach ({ hostname, port }: Endpoint, signal: AbortSignal, resolve = addressesOf): Promise<Socket> {
-  const addresses = await Promise.race([resolve(hostname), aborted(signal)])
+export async function reach ({ hostname, port }: Endpoint, signal: AbortSignal, resolve = resolveNow): Promise<Socket> {
+  const addresses = byTurns(await Promise.race([resolve(hostname), aborted(signal)]))
   return await new Promise((resolve, reject) => {
     const tries = new Set<Socket>()
     let timer: NodeJS.Timeout | undefined
