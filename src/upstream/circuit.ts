@@ -1,6 +1,7 @@
 import { SidecarError, type Code } from '../answers/errors.ts'
 import { explain } from '../answers/failure.ts'
 import type { Clock } from '../clock.ts'
+import type { Moment } from './clock.ts'
 
 /** Failed connects in a row that open the circuit. */
 const FAILURES = 5
@@ -8,6 +9,9 @@ const FAILURES = 5
 const FIRST = 1_000
 /** ms the circuit stays open at most. */
 const LONGEST = 30_000
+
+/** Has passed, whatever the time is. */
+const AT_ONCE: Moment = { monotonic: -Infinity, wall: -Infinity }
 
 /** Why requests fail at once; `retryIn` is ms until one may try again. */
 export interface Trouble { readonly code: Code, readonly detail: string, readonly retryIn: number }
@@ -18,7 +22,7 @@ export interface Trouble { readonly code: Code, readonly detail: string, readonl
  * The breakers on npm want a newer Node than we do, and all wrap calls, not connects.
  */
 export class Circuit {
-  readonly #clock: Clock
+  readonly clock: Clock
   /** ms that a trial may take before another request may try. */
   readonly #patience: number
   /** Circuits of other lanes to the same upstream: what one learns of its return, they may try for themselves. */
@@ -33,10 +37,11 @@ export class Circuit {
   #code: Code = 'upstream_unreachable'
   #detail = ''
   #openFor = FIRST
-  #retryAt = 0
+  /** When the next one may try, by each of the clocks: a machine that sleeps may stop one of them. */
+  #retry: Moment = AT_ONCE
 
   constructor (clock: Clock, patience: number, siblings: readonly Circuit[] = []) {
-    this.#clock = clock
+    this.clock = clock
     this.#patience = patience
     this.#siblings = siblings
   }
@@ -45,12 +50,12 @@ export class Circuit {
   get open (): boolean { return this.#failures >= FAILURES }
 
   /** Whether a request would pass now, or try. */
-  get passes (): boolean { return !this.open || this.#clock.monotonic() >= this.#retryAt }
+  get passes (): boolean { return !this.open || this.#left <= 0 }
 
   /** Why they fail, while they do. */
   get trouble (): Trouble | undefined {
     if (!this.open) return undefined
-    return { code: this.#code, detail: this.#detail, retryIn: Math.max(0, this.#retryAt - this.#clock.monotonic()) }
+    return { code: this.#code, detail: this.#detail, retryIn: Math.max(0, this.#left) }
   }
 
   /**
@@ -59,9 +64,9 @@ export class Circuit {
    */
   enter (): void {
     if (!this.open) return
-    const now = this.#clock.monotonic()
-    if (now < this.#retryAt) throw new SidecarError(this.#code, { detail: this.#detail, retryAfter: Math.ceil((this.#retryAt - now) / 1000) })
-    this.#retryAt = now + this.#patience
+    const left = this.#left
+    if (left > 0) throw new SidecarError(this.#code, { detail: this.#detail, retryAfter: Math.ceil(left / 1000) })
+    this.#retry = this.#in(this.#patience)
   }
 
   /** A connect begins. What it returns goes with its end. */
@@ -76,19 +81,30 @@ export class Circuit {
     const trial = this.open
     if (!trial && ++this.#failures < FAILURES) return
     this.#openFor = trial ? Math.min(this.#openFor * 2, LONGEST) : FIRST
-    this.#retryAt = this.#clock.monotonic() + this.#openFor
+    this.#retry = this.#in(this.#openFor)
     this.#round++
   }
 
   /** A connect was given up, since nobody waits for it any longer: if it was the trial, the next request is. */
   abandoned (round: number): void {
-    if (round === this.#round) this.#retryAt = 0
+    if (round === this.#round) this.#retry = AT_ONCE
   }
 
   /** A connect has succeeded. An answer on a socket that was kept says nothing about others. */
   succeeded (): void {
     if (this.open) this.#round++
     this.#failures = 0
-    for (const sibling of this.#siblings) sibling.#retryAt = 0
+    this.retry()
   }
+
+  /** Something has changed: a request may try at once, in the other lanes too. */
+  retry (): void {
+    this.#retry = AT_ONCE
+    for (const sibling of this.#siblings) sibling.#retry = AT_ONCE
+  }
+
+  /** ms until one may try. */
+  get #left (): number { return Math.min(this.#retry.monotonic - this.clock.monotonic(), this.#retry.wall - this.clock.wall()) }
+
+  #in (ms: number): Moment { return { monotonic: this.clock.monotonic() + ms, wall: this.clock.wall() + ms } }
 }

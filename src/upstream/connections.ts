@@ -1,5 +1,6 @@
 import { Dispatcher } from 'undici'
 import { TrackedClient, type TrackedOptions } from './connection.ts'
+import { Standstill } from './standstill.ts'
 
 /**
  * The connections of a lane, as many as it has requests at once. In contrast to undici's Pool one that is kept comes before
@@ -8,12 +9,14 @@ import { TrackedClient, type TrackedOptions } from './connection.ts'
 export class Connections extends Dispatcher {
   readonly #origin: URL
   readonly #options: TrackedOptions
-  readonly #clients: TrackedClient[] = []
+  #clients: TrackedClient[] = []
+  readonly #standstill: Standstill
 
   constructor (origin: string, options: TrackedOptions) {
     super()
     this.#origin = new URL(origin)
     this.#options = options
+    this.#standstill = new Standstill(options.circuit.clock, () => this.#clients.some(({ kept, idle }) => kept || !idle), () => { this.#forget() })
   }
 
   /** Whether a request could go without connecting first. */
@@ -24,9 +27,24 @@ export class Connections extends Dispatcher {
     return true // each request has a connection of its own, so there is none to wait for
   }
 
-  override async destroy (): Promise<void> { await Promise.all(this.#clients.map(client => client.destroy())) }
+  override async destroy (): Promise<void> {
+    this.#standstill.stop()
+    await Promise.all(this.#clients.map(client => client.destroy()))
+  }
+
+  /**
+   * Ends the connections that nothing goes over: their upstreams may have closed them while nobody here could hear it, and
+   * whatever is between may have forgotten them. A request that may not be repeated would be lost on them.
+   */
+  #forget (): void {
+    const old = this.#clients.filter(({ kept }) => kept)
+    this.#clients = this.#clients.filter(client => !old.includes(client))
+    for (const client of old) void client.destroy()
+    this.#options.circuit.retry()
+  }
 
   #choose (): TrackedClient {
+    this.#standstill.look()
     let spare: TrackedClient | undefined
     for (const client of this.#clients) {
       if (client.kept) return client

@@ -4,6 +4,7 @@ import type { Circuit } from './circuit.ts'
 import type { Way } from './connect/way.ts'
 import type { LaneDispatch } from './connection.ts'
 import { Connections } from './connections.ts'
+import { Knock } from './knock.ts'
 import { Shares } from './shares.ts'
 
 /** Verified: tokens with an active verdict. Unverified: all others. */
@@ -20,6 +21,7 @@ export class Lane {
   /** Fails requests at once while nothing can be connected to. */
   readonly circuit: Circuit
   readonly #way: Way
+  readonly #knock: Knock
   readonly #connections: Connections
   /** For WebSockets, where requests need no tunnel. */
   readonly #tunnelled: Connections
@@ -29,6 +31,7 @@ export class Lane {
     this.circuit = circuit
     this.shares = new Shares(name === 'probe' ? PROBES : lanes[name])
     this.#way = way
+    this.#knock = new Knock({ reach: way.knock, wanted: () => circuit.open, onReached: () => { circuit.retry() } })
     const options = {
       pipelining: 1, // one slow answer must not hold up another
       maxHeaderSize: 65_536,
@@ -60,7 +63,11 @@ export class Lane {
   }
 
   /** @throws SidecarError the last failure of an upstream that can not be connected to */
-  pass (): void { if (this.circuit.open && !this.#connections.kept) this.circuit.enter() }
+  pass (): void {
+    if (!this.circuit.open || this.#connections.kept) return
+    this.#knock.begin()
+    this.circuit.enter()
+  }
 
   /** Sends a request; the caller has entered. */
   dispatch (options: LaneDispatch, handler: Dispatcher.DispatchHandler): void {
@@ -75,5 +82,8 @@ export class Lane {
   }
 
   /** Ends all sockets, those with requests in flight too. */
-  async close (): Promise<void> { await Promise.all([this.#connections.destroy(), this.#tunnelled.destroy()]) }
+  async close (): Promise<void> {
+    this.#knock.stop()
+    await Promise.all([this.#connections.destroy(), this.#tunnelled.destroy()])
+  }
 }

@@ -35,7 +35,7 @@ export interface ConnectorOptions {
 type Hold = (socket: Socket) => Socket
 
 /** Where a URL's server listens. */
-function endpointOf ({ hostname, port, protocol }: buildConnector.Options): Endpoint {
+export function endpointOf ({ hostname, port, protocol }: Pick<buildConnector.Options, 'hostname' | 'port' | 'protocol'>): Endpoint {
   return { hostname, port: port === '' ? protocol === 'https:' ? 443 : 80 : Number(port) }
 }
 
@@ -62,10 +62,11 @@ async function ofProxy<T> (trouble: ProxyTrouble, connecting: Promise<T>): Promi
 export function createConnector ({ timeout, ca, proxy, forwarded }: ConnectorOptions): Connector {
   /** undici's own, for what it knows of TLS: sessions that are kept, names, ALPN. To read 150 CAs takes 10 ms, so that it waits for the first use. */
   let tls: buildConnector.connector | undefined
+  const prepare = (): buildConnector.connector =>
+    tls ??= buildConnector({ timeout: 0, keepAliveInitialDelay: KEEP_ALIVE, ...ca === undefined ? undefined : { secureContext: createSecureContext({ ca: [...ca] }) } })
   const secure = async (socket: Socket, { hostname, port }: Endpoint, servername?: string): Promise<Socket> => await new Promise((resolve, reject) => {
     const options = { hostname, host: hostname, protocol: 'https:', port: String(port), httpSocket: socket, ...servername === undefined ? undefined : { servername } }
-    tls ??= buildConnector({ timeout: 0, keepAliveInitialDelay: KEEP_ALIVE, ...ca === undefined ? undefined : { secureContext: createSecureContext({ ca: [...ca] }) } })
-    tls(options, (...[error, secured]) => {
+    prepare()(options, (...[error, secured]) => {
       if (error === null) resolve(secured)
       else reject(ofHandshake(error))
     })
@@ -88,6 +89,7 @@ export function createConnector ({ timeout, ca, proxy, forwarded }: ConnectorOpt
   }
 
   return (target, callback) => {
+    if (target.protocol === 'https:') prepare() // its time is not the connect's
     const ending = new AbortController()
     const { signal } = ending
     const timer = setTimeout(() => { ending.abort(new errors.ConnectTimeoutError()) }, timeout)

@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici'
 import type { Config } from '../../config/config.ts'
 import type { ForwardProxy } from '../../config/proxy.ts'
-import { createConnector, type Connector } from './connector.ts'
+import { createConnector, endpointOf, type Connector } from './connector.ts'
+import { reach } from './happy-eyeballs.ts'
 import { proxyAuthorization } from './http-tunnel.ts'
 
 /** How an origin is reached: directly, through a proxy, or by a proxy that is told whole URLs. */
@@ -12,6 +13,11 @@ export interface Way {
   readonly connect: Connector
   /** For what is no HTTP once it is switched: through a tunnel where requests need none. */
   readonly tunnel: Connector
+  /**
+   * Connects to the first one on the way and hangs up.
+   * @throws what prevents it
+   */
+  readonly knock: () => Promise<void>
   /** A request as it is to be sent on its way. */
   readonly address: <O extends Dispatcher.DispatchOptions>(options: O) => O
 }
@@ -20,12 +26,15 @@ export interface Way {
 export function createWay (origin: string, { times, ca, proxies }: Pick<Config, 'times' | 'ca' | 'proxies'>, route?: string): Way {
   const proxy = proxies.before(origin, route)
   const common = { timeout: times.connect, ca, proxy }
+  const { hostname, port, protocol } = new URL(origin)
+  const next = proxy ?? endpointOf({ hostname: hostname.replace(/^\[|\]$/g, ''), port, protocol })
+  const knock = async (): Promise<void> => { (await reach(next, AbortSignal.timeout(times.connect))).destroy() }
   const tunnel = createConnector({ ...common, forwarded: false })
   // As curl: proxies let CONNECT through to port 443 and perhaps no other (RFC 9110 section 9.3.6).
-  if (proxy?.scheme.startsWith('http') !== true || !origin.startsWith('http:')) return { origin, proxy, connect: tunnel, tunnel, address: options => options }
+  if (proxy?.scheme.startsWith('http') !== true || !origin.startsWith('http:')) return { origin, proxy, knock, connect: tunnel, tunnel, address: options => options }
   const authorization = proxyAuthorization(proxy)
   return {
-    origin, proxy, tunnel,
+    origin, proxy, knock, tunnel,
     connect: createConnector({ ...common, forwarded: true }),
     address: options => ({ ...options, path: origin + options.path, headers: [...listOf(options.headers), ...authorization] })
   }
