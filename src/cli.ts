@@ -18,7 +18,7 @@ const commands: Readonly<Record<string, Entry>> = {
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe'])
+const switches = new Set(['json', 'probe', 'use-system-ca'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
@@ -29,7 +29,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   codex-sidecar demo           show what it does, without any network
   codex-sidecar --help | --version
 
-  --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE
+  --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE --use-system-ca
   check: --route PREFIX        the route to judge for (default: the one that fits the token)
          --probe               ask the upstream too
   doctor: --json               the report for programs

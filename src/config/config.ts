@@ -1,13 +1,14 @@
 import { createRequire } from 'node:module'
 import type { ErrorObject } from 'ajv'
 import type { JSONWebKeySet } from 'jose'
-import { readCertificates, readKeySets, readOptions } from './files.ts'
+import { readIdentities, readTrust, type Identity } from './network/certificates.ts'
+import { readKeySets, readOptions } from './files.ts'
 import { masked } from './masked.ts'
 import type { formats } from './option-formats.ts'
 import { validate } from './options-check.ts'
 import { optionsSchema, type Options, type Route } from './options.ts'
-import { settleProxies, type Proxies } from './proxies.ts'
-import { proxyWords } from './proxy.ts'
+import { settleProxies, type Proxies } from './network/proxies.ts'
+import { proxyWords } from './network/proxy.ts'
 import { settleRoutes } from './routes.ts'
 
 /** All options with their defaults, the routes settled and the CAs read. */
@@ -15,6 +16,8 @@ export type Config = Readonly<Omit<Options, 'routes'>> & {
   readonly routes: readonly Route[]
   /** CAs to trust at the upstreams, PEM; Node's own where undefined. */
   readonly ca: readonly string[] | undefined
+  /** Certificates that are shown to upstreams, by the names of their routes. */
+  readonly identities: Readonly<Record<string, Identity>>
   /** Contents of the key sets that are files, by their names. */
   readonly keySets: Readonly<Record<string, JSONWebKeySet>>
   /** What stands before the upstreams. */
@@ -62,6 +65,7 @@ const formatWords: Readonly<Record<keyof typeof formats, string>> = {
 function allowed ({ keyword, parentSchema }: ErrorObject): string {
   const { type, format, minimum, maximum, unit, enum: values } = parentSchema as Declared
   if (keyword === 'format') return formatWords[format as keyof typeof formats]
+  if (type === 'boolean') return 'true or false'
   if (values !== undefined) return `one of ${values.join(', ')}`
   if (type === 'integer') return `a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}${unit === undefined ? '' : ` (${unit})`}`
   return keyword === 'pattern' ? 'a path that starts with /' : type === 'string' ? 'a text that is not empty' : `an ${type} that is not empty`
@@ -95,7 +99,7 @@ const serviceLink = /^(?:tcp|udp|sctp):\/\//
 
 /** A string from a flag or the environment as the option's type; what does not fit stays, to be reported. */
 const typed = (text: string, type: string | undefined): unknown =>
-  type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text
+  type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : type === 'boolean' && /^(?:true|false)$/.test(text) ? text === 'true' : text
 
 /**
  * The only reader of flags, environment and file, in this order of precedence.
@@ -122,11 +126,12 @@ export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.
     throw new ConfigError([...mistakes, ...(validate.errors as ErrorObject[]).map(error => describe(error, origins))])
   }
   const routes = settleRoutes(options, mistakes)
-  const ca = options.caFile === undefined ? undefined : readCertificates(options.caFile, env, mistakes)
+  const ca = readTrust(options, env, mistakes)
+  const identities = readIdentities(routes, mistakes)
   const missing = options.traces === undefined ? [] : tracePackages.filter(name => !isThere(name, find))
   if (missing.length > 0) mistakes.push(`traces: needs packages that are not installed beside codex-sidecar: ${missing.join(' ')}`)
   const keySets = readKeySets(routes, mistakes)
   const proxies = settleProxies(env, { routes, own: (options.routes ?? []).map(({ proxy }) => proxy) }, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return { ...options, routes, ca, keySets, proxies }
+  return { ...options, routes, ca, identities, keySets, proxies }
 }

@@ -1,6 +1,4 @@
-import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import type { Route } from './options.ts'
@@ -24,22 +22,6 @@ export function readOptions (file: string, mistakes: string[]): Record<string, u
   if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content as Record<string, unknown>
   if (faults.length === 0) mistakes.push(`${file}: must hold one JSON object`)
   return {}
-}
-
-/** `caFile` beside what Node trusts already: an explicit list takes the place of NODE_EXTRA_CA_CERTS, so it is read here too. */
-export function readCertificates (file: string, env: Readonly<Record<string, string | undefined>>, mistakes: string[]): string[] {
-  const extra = env['NODE_EXTRA_CA_CERTS']
-  const texts = [file, ...extra === undefined || extra === '' ? [] : [extra]].map(path => {
-    try {
-      const text = readFileSync(path, 'utf8')
-      new X509Certificate(text)
-      return text
-    } catch (error) {
-      mistakes.push(`${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'cannot be read (ENOENT)' : 'holds no PEM certificate'}`)
-      return ''
-    }
-  })
-  return [...rootCertificates, ...texts]
 }
 
 /** The key sets that routes name as files; those at URLs are fetched when they are needed. */

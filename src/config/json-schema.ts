@@ -12,6 +12,7 @@ type Members<P, R> =
 export type Described<S> =
   S extends { enum: readonly (infer T)[] } ? T
     : S extends { type: 'string' } ? string
+    : S extends { type: 'boolean' } ? boolean
       : S extends { type: 'integer' } ? number
         : S extends { type: 'array', items: infer I } ? Described<I>[]
           : S extends { properties: infer P, required: readonly (infer R)[] } ? Members<P, R>

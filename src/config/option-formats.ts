@@ -1,4 +1,4 @@
-import { isNone, readProxy } from './proxy.ts'
+import { isNone, readProxy } from './network/proxy.ts'
 
 function tryUrl (text: string): URL | null {
   try { return new URL(text) } catch { return null }

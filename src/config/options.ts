@@ -51,6 +51,8 @@ const route = {
     },
     heartbeat: { type: 'integer', minimum: 100, maximum: 2 ** 31 - 1, unit: 'ms', description: 'Silence in a model’s event stream until its clients get a sign of life from us. Without it nothing is put in.' },
     proxy: { type: 'string', minLength: 1, format: 'proxy', description: 'Proxy before this upstream, instead of what the environment says: an http, https, socks5 or socks5h URL with user and password where it wants them, host:port for http, or none.' },
+    cert: { type: 'string', minLength: 1, description: 'PEM file of a certificate to show to this upstream, for a company’s gateway that asks for one.' },
+    key: { type: 'string', minLength: 1, description: 'PEM file of its key.' },
     probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
     probePath: {
       type: 'string', pattern: '^/', description: 'Path at the upstream that answers a GET with 2xx to every good token; {version} in it becomes the client’s version. Without it the route is not probed.'
@@ -82,6 +84,7 @@ export const optionsSchema = group({
   routes: { type: 'array', items: route, minItems: 1, description: 'Routes instead of the default ones.' },
   allowedHosts: { type: 'array', items: { type: 'string', minLength: 1 }, default: [], description: 'Host names besides loopback on which our own paths answer.' },
   caFile: { type: 'string', minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' },
+  useSystemCa: { type: 'boolean', default: false, flag: 'use-system-ca', env: 'CODEX_SIDECAR_USE_SYSTEM_CA', description: 'Whether to trust at the upstreams what the system trusts too. Needs Node 22.15, 23.10 or later.' },
   traces: { type: 'string', format: 'upstream', env: 'CODEX_SIDECAR_TRACES', description: 'URL of an OpenTelemetry collector that gets a span for each request (OTLP over HTTP). Needs packages of its own, see below.' },
   lanes: group({
     verified: count('Requests at once on a route with tokens known to be good; a fair share for each of them.', 512),

@@ -455,7 +455,7 @@ t.test('the upstreams', async t => {
   t.test('show a certificate that nobody vouches for, or only a CA of the network', async t => {
     const certificate = await selfSigned('localhost')
     const url = await startTls(t, certificate)
-    t.match(await upstream(t, url), [{ severity: 'problem', result: /^its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/, mend: 'export NODE_EXTRA_CA_CERTS=/path/to/its-ca.pem' }])
+    t.match(await upstream(t, url), [{ severity: 'problem', result: /^its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/, mend: /^export NODE_EXTRA_CA_CERTS=\/path\/to\/its-ca\.pem \(or codex-sidecar --use-system-ca / }])
     const trusting = { files: { 'ca.pem': certificate.cert }, options: { caFile: 'FOLDER/ca.pem' } }
     const { of } = await examine(t, { upstream: url, ...trusting })
     t.match(of('upstream'), [{ severity: 'ok', result: /TLS verified$/ }])
@@ -470,6 +470,19 @@ t.test('the upstreams', async t => {
     const trusting = (cert: string) => ({ files: { 'ca.pem': cert }, options: { caFile: 'FOLDER/ca.pem' } })
     t.match(await upstream(t, await startTls(t, old), trusting(old.cert)), [{ severity: 'problem', result: /^its certificate is not valid at the time this machine shows \(CERT_HAS_EXPIRED\)$/, mend: /^date -u/ }])
     t.match(await upstream(t, await startTls(t, wrong), trusting(wrong.cert)), [{ severity: 'problem', result: /^its certificate is for another name/, mend: /^openssl s_client -connect localhost:\d+$/ }])
+  })
+  t.test('want to see a certificate', async t => {
+    const [server, client] = await Promise.all([selfSigned('localhost'), selfSigned('client.example')])
+    const asking = createTlsServer({ ...server, ca: client.cert, requestCert: true, maxVersion: 'TLSv1.2' }, (_request, response) => { response.writeHead(401).end() })
+    asking.listen(0, '127.0.0.1')
+    t.teardown(() => { asking.closeAllConnections(); asking.close() })
+    await once(asking, 'listening')
+    const routed = (own: object): Case => ({
+      files: { 'ca.pem': server.cert, 'own.pem': client.cert, 'own.key': client.key },
+      options: { caFile: 'FOLDER/ca.pem', routes: [{ prefix: '/v1', upstream: `https://localhost:${(asking.address() as AddressInfo).port}/v1`, ...own }] }
+    })
+    t.match((await examine(t, routed({}))).of('upstream'), [{ severity: 'problem', result: /^it wants to see a certificate of ours that it knows/, mend: 'cert and key of its route in the configuration' }])
+    t.match((await examine(t, routed({ cert: 'FOLDER/own.pem', key: 'FOLDER/own.key' }))).of('upstream'), [{ severity: 'ok' }])
   })
   t.test('are intercepted by the CA of NODE_EXTRA_CA_CERTS', async t => {
     const certificate = await selfSigned('localhost')

@@ -5,7 +5,9 @@ import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
 import { run } from '../../src/cli.ts'
 import { ConfigError, loadConfig } from '../../src/config/config.ts'
+import { readTrust, type NodeTrust } from '../../src/config/network/certificates.ts'
 import { optionsSchema } from '../../src/config/options.ts'
+import { selfSigned } from '../fixtures/certificate.ts'
 import { expiredJwt, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
 
@@ -152,6 +154,44 @@ t.test('proxies', async t => {
     writeFileSync(`${dir}/keys.json`, JSON.stringify({ routes: [{ prefix: '/a', upstream: 'http://a', proxy: 'none', jwks: { source: 'https://issuer.test/jwks' } }] }))
     t.match(mistakes({ flags: { config: `${dir}/keys.json` }, env: { HTTPS_PROXY: 'ftp://x' } }), [/^HTTPS_PROXY: is/], 'key sets are fetched through them too')
   })
+})
+
+t.test('the system’s CAs are trusted where they are asked for and Node has them', async t => {
+  const { cert } = await selfSigned('a.example')
+  const dir = t.testdir({ 'ca.pem': cert, 'extra.pem': cert })
+  const node: NodeTrust = { rootCertificates: ['root'], getCACertificates: kind => [kind] }
+  const trust = (options: { caFile?: string, useSystemCa: boolean }, env: Record<string, string> = {}, by = node): unknown => {
+    const wrong: string[] = []
+    const ca = readTrust(options, env, wrong, by)
+    return wrong.length > 0 ? wrong : ca
+  }
+  t.equal(trust({ useSystemCa: false }), undefined)
+  t.strictSame(trust({ useSystemCa: true }), ['default', 'system'])
+  t.strictSame(trust({ useSystemCa: true, caFile: `${dir}/ca.pem` }, { NODE_EXTRA_CA_CERTS: `${dir}/extra.pem` }), ['default', 'system', cert, cert], 'a file adds and takes nothing away')
+  const old: NodeTrust = { rootCertificates: ['root'] }
+  t.strictSame(trust({ useSystemCa: false, caFile: `${dir}/ca.pem` }, { NODE_EXTRA_CA_CERTS: '' }, old), ['root', cert])
+  t.match(trust({ useSystemCa: true }, {}, old), [`useSystemCa: needs Node 22.15, 23.10 or later, and this is ${process.version}; caFile can name a file with the CAs`])
+  t.match(mistakes({ env: { CODEX_SIDECAR_USE_SYSTEM_CA: 'perhaps' } }), ['CODEX_SIDECAR_USE_SYSTEM_CA: is "perhaps", allowed: true or false'])
+  t.equal(loadConfig({ env: { CODEX_SIDECAR_USE_SYSTEM_CA: 'false' } }).useSystemCa, false)
+})
+
+t.test('the certificates of routes', async t => {
+  const [one, other] = await Promise.all([selfSigned('a.example'), selfSigned('b.example')])
+  const dir = t.testdir({ 'a.pem': one.cert, 'a.key': one.key, 'b.key': other.key, 'none.pem': 'x' })
+  const from = (own: object) => {
+    writeFileSync(`${dir}/config.json`, JSON.stringify({ routes: [{ prefix: '/a', upstream: 'https://a', ...own }] }))
+    return { flags: { config: `${dir}/config.json` } }
+  }
+  const { identities } = loadConfig(from({ cert: `${dir}/a.pem`, key: `${dir}/a.key` }))
+  t.strictSame(identities['/a']?.reveal(), one)
+  t.notMatch(inspect(identities, { showHidden: true, depth: 9 }) + JSON.stringify(identities), one.key.slice(40, 80))
+  t.strictSame(loadConfig(from({})).identities, {})
+  t.strictSame(mistakes(from({ cert: `${dir}/a.pem` })), ['routes.0: has cert without key, allowed: both or none'])
+  t.strictSame(mistakes(from({ key: `${dir}/a.key` })), ['routes.0: has key without cert, allowed: both or none'])
+  t.strictSame(mistakes(from({ cert: '/nowhere/a.pem', key: `${dir}/a.key` })), ['/nowhere/a.pem: cannot be read (ENOENT)'])
+  for (const [cert, key] of [['a.pem', 'b.key'], ['none.pem', 'a.key']]) {
+    t.strictSame(mistakes(from({ cert: `${dir}/${cert}`, key: `${dir}/${key}` })), [`routes.0.key: ${dir}/${key} is not the key of ${dir}/${cert}, or one of them is no PEM file`])
+  }
 })
 
 t.test('key sets', async t => {

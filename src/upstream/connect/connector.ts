@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
-import { buildConnector, errors } from 'undici'
-import type { ForwardProxy } from '../../config/proxy.ts'
+import { errors, type buildConnector } from 'undici'
+import type { Identity } from '../../config/network/certificates.ts'
+import type { ForwardProxy } from '../../config/network/proxy.ts'
 import { aborted } from './aborted.ts'
 import { reach, type Endpoint } from './happy-eyeballs.ts'
 import { openHttpTunnel } from './http-tunnel.ts'
 import { ProxyError, type ProxyTrouble } from './proxy-error.ts'
+import { createSecure } from './secure.ts'
 import { openSocksTunnel } from './socks-tunnel.ts'
 
 /**
@@ -26,6 +27,8 @@ export interface ConnectorOptions {
   readonly timeout: number
   /** CAs that are trusted, PEM; Node's own where undefined. */
   readonly ca: readonly string[] | undefined
+  /** What is shown to the upstream. */
+  readonly identity: Identity | undefined
   readonly proxy: ForwardProxy | undefined
   /** Whether an HTTP proxy is told whole URLs, so that it needs no tunnel. */
   readonly forwarded: boolean
@@ -41,11 +44,6 @@ export function endpointOf ({ hostname, port, protocol }: Pick<buildConnector.Op
 
 const authority = ({ hostname, port }: Endpoint): string => `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 
-/** A reset where TLS was to begin, told from one of a connection that was there. */
-function ofHandshake (error: NodeJS.ErrnoException): Error {
-  return error.code === 'ECONNRESET' ? Object.assign(new Error('hung up within the TLS handshake', { cause: error }), { code: 'TLS_RESET' }) : error
-}
-
 /** A failure at the proxy, told from one at the upstream. */
 async function ofProxy<T> (trouble: ProxyTrouble, connecting: Promise<T>): Promise<T> {
   try {
@@ -59,22 +57,12 @@ async function ofProxy<T> (trouble: ProxyTrouble, connecting: Promise<T>): Promi
  * Makes every connection to an upstream, so that circuit, times and TLS checks are the same whatever is on the way. Names
  * are resolved anew each time.
  */
-export function createConnector ({ timeout, ca, proxy, forwarded }: ConnectorOptions): Connector {
-  /** undici's own, for what it knows of TLS: sessions that are kept, names, ALPN. To read 150 CAs takes 10 ms, so that it waits for the first use. */
-  let tls: buildConnector.connector | undefined
-  const prepare = (): buildConnector.connector =>
-    tls ??= buildConnector({ timeout: 0, keepAliveInitialDelay: KEEP_ALIVE, ...ca === undefined ? undefined : { secureContext: createSecureContext({ ca: [...ca] }) } })
-  const secure = async (socket: Socket, { hostname, port }: Endpoint, servername?: string): Promise<Socket> => await new Promise((resolve, reject) => {
-    const options = { hostname, host: hostname, protocol: 'https:', port: String(port), httpSocket: socket, ...servername === undefined ? undefined : { servername } }
-    prepare()(options, (...[error, secured]) => {
-      if (error === null) resolve(secured)
-      else reject(ofHandshake(error))
-    })
-  })
-
+export function createConnector ({ timeout, ca, identity, proxy, forwarded }: ConnectorOptions): Connector {
+  const toUpstream = createSecure(ca, identity, KEEP_ALIVE)
+  const toProxy = createSecure(ca, undefined, KEEP_ALIVE)
   const reachProxy = async (proxy: ForwardProxy, signal: AbortSignal, hold: Hold): Promise<Socket> => {
     const socket = hold(await ofProxy('PROXY_UNREACHABLE', reach(proxy, signal)))
-    return proxy.scheme === 'https' ? hold(await ofProxy('PROXY_TLS', secure(socket, proxy))) : socket
+    return proxy.scheme === 'https' ? hold(await ofProxy('PROXY_TLS', toProxy(socket, proxy))) : socket
   }
 
   const establish = async (target: buildConnector.Options, signal: AbortSignal, hold: Hold): Promise<Socket> => {
@@ -84,15 +72,16 @@ export function createConnector ({ timeout, ca, proxy, forwarded }: ConnectorOpt
       if (proxy.scheme.startsWith('http')) await openHttpTunnel(socket, proxy, authority(endpoint))
       else await openSocksTunnel(socket, proxy, endpoint, timeout)
     }
-    if (target.protocol === 'https:') return hold(await secure(socket, endpoint, target.servername))
+    if (target.protocol === 'https:') return hold(await toUpstream(socket, endpoint, target.servername))
     return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE)
   }
 
   return (target, callback) => {
-    if (target.protocol === 'https:') prepare() // its time is not the connect's
+    if (target.protocol === 'https:') toUpstream.prepare() // its time is not the connect's
     const ending = new AbortController()
     const { signal } = ending
-    const timer = setTimeout(() => { ending.abort(new errors.ConnectTimeoutError()) }, timeout)
+    // What has happened in time and waits for a busy event loop to be told comes first.
+    const timer = setTimeout(() => { setImmediate(() => { ending.abort(new errors.ConnectTimeoutError()) }) }, timeout)
     /** Ends with the connect, for as long as that is not done. */
     const hold: Hold = socket => {
       socket.on('error', () => {}) // whoever reads it is told

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ForwardProxy } from '../../config/proxy.ts'
+import type { ForwardProxy } from '../../config/network/proxy.ts'
 import { request } from '../../wire/node-http.ts'
 import { ProxyError } from './proxy-error.ts'
 

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
 import { SocksClient } from 'socks'
-import type { ForwardProxy } from '../../config/proxy.ts'
+import type { ForwardProxy } from '../../config/network/proxy.ts'
 import type { Endpoint } from './happy-eyeballs.ts'
 import { ProxyError, type ProxyTrouble } from './proxy-error.ts'
 

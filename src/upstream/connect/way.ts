@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Config } from '../../config/config.ts'
-import type { ForwardProxy } from '../../config/proxy.ts'
+import type { ForwardProxy } from '../../config/network/proxy.ts'
 import { createConnector, endpointOf, type Connector } from './connector.ts'
 import { reach } from './happy-eyeballs.ts'
 import { proxyAuthorization } from './http-tunnel.ts'
@@ -23,9 +23,9 @@ export interface Way {
 }
 
 /** A route's own, where there is one. */
-export function createWay (origin: string, { times, ca, proxies }: Pick<Config, 'times' | 'ca' | 'proxies'>, route?: string): Way {
+export function createWay (origin: string, { times, ca, identities, proxies }: Pick<Config, 'times' | 'ca' | 'identities' | 'proxies'>, route = ''): Way {
   const proxy = proxies.before(origin, route)
-  const common = { timeout: times.connect, ca, proxy }
+  const common = { timeout: times.connect, ca, identity: identities[route], proxy }
   const { hostname, port, protocol } = new URL(origin)
   const next = proxy ?? endpointOf({ hostname: hostname.replace(/^\[|\]$/g, ''), port, protocol })
   const knock = async (): Promise<void> => { (await reach(next, AbortSignal.timeout(times.connect))).destroy() }

@@ -1,6 +1,6 @@
 import type { Config } from '../../../config/config.ts'
-import { createExemptions } from '../../../config/no-proxy.ts'
-import { exemptionsOf, proxyVariable, variableOf } from '../../../config/proxies.ts'
+import { createExemptions } from '../../../config/network/no-proxy.ts'
+import { exemptionsOf, proxyVariable, variableOf } from '../../../config/network/proxies.ts'
 import { nameOf } from '../../../config/routes.ts'
 import { subject, type Finding } from '../finding.ts'
 

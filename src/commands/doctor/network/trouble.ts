@@ -1,4 +1,4 @@
-import type { ForwardProxy } from '../../../config/proxy.ts'
+import type { ForwardProxy } from '../../../config/network/proxy.ts'
 
 /** Why an upstream can not be reached, in words, and what to do about it. `%` stands for its host and port, `%h` for the host, `%o` for the origin, `%t` for the time allowed, `%p` for the proxy and `%v` for what names that. */
 const troubles: readonly (readonly [code: RegExp, words: string, mend: string])[] = [
@@ -15,7 +15,8 @@ const troubles: readonly (readonly [code: RegExp, words: string, mend: string])[
   [/^TLS_RESET$/, 'the connection is cut in the TLS handshake: a firewall may filter by name, or no TLS is spoken there', 'openssl s_client -connect %'],
   [/^(?:CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/, 'its certificate is not valid at the time this machine shows', 'date -u (and set the clock if that is wrong)'],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for another name: a login page of the network, or a wrong address', 'openssl s_client -connect %'],
-  [/^(?:UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)/, 'its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS', 'export NODE_EXTRA_CA_CERTS=/path/to/its-ca.pem']
+  [/^(?:UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)/, 'its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS', 'export NODE_EXTRA_CA_CERTS=/path/to/its-ca.pem (or codex-sidecar --use-system-ca where this machine trusts it)'],
+  [/CERTIFICATE_REQUIRED|ALERT_(?:HANDSHAKE_FAILURE|BAD_CERTIFICATE|UNKNOWN_CA)/, 'it wants to see a certificate of ours that it knows', 'cert and key of its route in the configuration']
 ]
 
 /** What was asked for. */

@@ -1,8 +1,8 @@
-import { masked } from './masked.ts'
+import { masked } from '../masked.ts'
 import { createExemptions } from './no-proxy.ts'
-import type { Route } from './options.ts'
+import type { Route } from '../options.ts'
 import { isNone, proxyWords, readProxy, type ForwardProxy } from './proxy.ts'
-import { nameOf } from './routes.ts'
+import { nameOf } from '../routes.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
