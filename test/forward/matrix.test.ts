@@ -1,23 +1,47 @@
 import t, { type Test } from 'tap'
+import { readProxy } from '../../src/config/network/proxy.ts'
+import { selfSigned } from '../fixtures/certificate.ts'
 import { openFaultUpstream } from '../fixtures/fault-upstream.ts'
 import { openLive } from '../fixtures/live.ts'
 import { cells, kinds, play, routesFor, type Cell } from '../fixtures/matrix.ts'
+import { startHttpProxy, startSocksProxy } from '../fixtures/proxies.ts'
 import { Random } from '../fixtures/random.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 
 /** Cells at once: of uploads, whose bytes take the CPU, and of all others. */
 const AT_ONCE = { uploads: 3, others: 24 }
 
-/** Cells in a run of all tests; `npm run matrix` plays all of them. */
+/** Cells in a run of all tests; `npm run matrix` plays all of them, behind a proxy with MATRIX_PROXY. */
 const SAMPLE = 400
+
+/**
+ * The proxy between the sidecar and its upstreams: a scheme, and `+password`.
+ * @param wanted socks5, socks5h, or https for an HTTP proxy over TLS
+ */
+async function proxyOf (t: Test, wanted: string | undefined) {
+  if (wanted === undefined) return undefined
+  const [scheme = '', password] = wanted.split('+')
+  const tls = await selfSigned('localhost')
+  const options = {
+    knows: (to: string) => to.startsWith('nobody') ? undefined : Number(to.replace(/^.*:/, '')),
+    ...password === undefined ? undefined : { wants: `user:${password}` }
+  }
+  const { port } = scheme.startsWith('socks') ? await startSocksProxy(t, options) : await startHttpProxy(t, { ...options, tls })
+  return { proxy: readProxy(`${scheme}://${password === undefined ? '' : `user:${password}@`}localhost:${port}`, 'MATRIX_PROXY'), ca: tls.cert }
+}
 
 async function run (t: Test, chosen: readonly Cell[]): Promise<void> {
   const upstream = await openFaultUpstream()
   t.teardown(upstream.close)
+  const behind = await proxyOf(t, process.env['MATRIX_PROXY'])
   const { port, lines } = await startSidecar(t, {
     upstream: upstream.origins.plain,
     logLevel: 'info',
-    config: { routes: routesFor(upstream), ca: upstream.ca },
+    config: behind === undefined ? { routes: routesFor(upstream), ca: upstream.ca } : {
+      // An HTTP proxy answers for itself where it is no tunnel.
+      routes: routesFor(behind.proxy?.scheme === 'https' ? { origins: { ...upstream.origins, plain: upstream.origins.tls } } : upstream),
+      ca: [...upstream.ca, behind.ca], proxies: { before: () => behind.proxy }
+    },
     times: { connect: 2_000, headers: 2_000, streamHeaders: 2_000, handshake: 2_000, errorBody: 500, idleStream: 2_000 }
   })
   const beside = await openLive(t, port)

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import WebSocket, { WebSocketServer } from 'ws'
 import { loadConfig } from '../../src/config/config.ts'
+import { createWay } from '../../src/upstream/connect/way.ts'
 import { issued, selfSigned } from '../fixtures/certificate.ts'
 import { startHttpProxy, startSocksProxy, type ProxyOptions } from '../fixtures/proxies.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
@@ -16,7 +17,7 @@ import { startRawUpstream } from '../fixtures/upstream.ts'
 const HOST = 'upstream.test'
 const SECRET = 'p@ss:word/never-shown'
 const USER = `user:${encodeURIComponent(SECRET)}`
-const get = 'GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nAnthropic-Beta: one\r\nanthropic-beta: two\r\n\r\n'
+const get = 'GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nAnthropic-Beta: one\r\nanthropic-beta: two\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n'
 
 const certificates = Promise.all([issued(HOST), selfSigned('localhost')])
 
@@ -59,13 +60,16 @@ t.test('requests and WebSockets go through every kind of proxy', async t => {
         await t.test(`${scheme} ${wants === undefined ? '' : 'with a password '}before ${protocol}`, async t => {
           const { seen, knows, ca } = await startBoth(t)
           const proxy = await startProxy(t, scheme, { knows, ...wants === undefined ? undefined : { wants } })
-          const { port, lines } = await startSidecar(t, { upstream: `${protocol}://${HOST}`, env: { ALL_PROXY: proxy.url }, config: { ca: [ca, ...proxy.cas] } })
+          const { port, lines: log } = await startSidecar(t, { upstream: `${protocol}://${HOST}`, env: { ALL_PROXY: proxy.url }, config: { ca: [ca, ...proxy.cas] } })
           const client = new RawClient(t, port)
           for (let i = 0; i < 2; i++) {
             client.write(get)
             t.match(await client.answer(), { status: 200, body: 'here' })
           }
-          t.strictSame(seen.map(({ rawHeaders }) => rawHeaders.filter((_, i) => /^anthropic-beta$/i.test(rawHeaders[i - 1] ?? ''))), [['one', 'two'], ['one', 'two']], 'both lines of a field arrive')
+          const whole = protocol === 'http' && scheme !== 'socks5h'
+          const lines = whole ? ['one, two'] : ['one', 'two']
+          t.strictSame(seen.map(({ rawHeaders }) => rawHeaders.filter((_, i) => /^anthropic-beta$/i.test(rawHeaders[i - 1] ?? ''))), [lines, lines], 'both lines of a field arrive')
+          t.match(seen[0]?.headers.cookie, 'a=1; b=2')
           t.match(seen, [{ url: '/v1/models', headers: { host: HOST, 'proxy-authorization': undefined } }, {}])
           const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/responses`, { headers: bearer('good') })
           await once(socket, 'open')
@@ -75,10 +79,9 @@ t.test('requests and WebSockets go through every kind of proxy', async t => {
           await once(socket, 'close')
           const to = `${HOST}:${protocol === 'http' ? 80 : 443}`
           const [first, ...rest] = proxy.asked
-          const whole = protocol === 'http' && scheme !== 'socks5h'
           t.match(first, { by: scheme === 'socks5h' ? 'name' : whole ? 'absolute form' : 'CONNECT', to, ...scheme === 'socks5h' && wants !== undefined ? { user: 'user' } : {} })
           t.match(rest, [...whole ? [{ by: 'absolute form', to }, { by: 'CONNECT', to }] : scheme === 'socks5h' ? [] : []], 'a kept connection is used again, and a WebSocket is never told as a whole URL')
-          t.notMatch(JSON.stringify(lines()), /never-shown|p@ss/)
+          t.notMatch(JSON.stringify(log()), /never-shown|p@ss/)
         })
       }
     }
@@ -137,6 +140,19 @@ t.test('what goes wrong at a proxy is said so', async t => {
   const tls = await startHttpProxy(t, { knows: {}, tls: local })
   t.match(await told(t, { env: { HTTPS_PROXY: `https://localhost:${tls.port}` }, config: { ca: [own.ca] } }), { ...unreachable, message: /no secure connection to the proxy on the way/ })
   t.match(await told(t, { env: { HTTPS_PROXY: `socks5://localhost:${tls.port}` } }, 'https://nobody.invalid'), { ...unreachable, message: /its name does not resolve/ }, 'socks5: this machine resolves')
+})
+
+t.test('an upstream without a name is asked for by its address, and our own requests go the same way', async t => {
+  for (const scheme of ['http', 'socks5h']) {
+    const { url, asked } = await startProxy(t, scheme, { knows: {} })
+    t.match(await told(t, { env: { HTTPS_PROXY: url } }, 'https://10.0.0.1'), { message: /could not connect to it/ })
+    t.match(asked, [{ to: '10.0.0.1:443' }])
+    if (scheme === 'http') t.match(await told(t, { env: { HTTPS_PROXY: url } }, 'https://[2001:db8::1]:8443'), { message: /could not connect to it/ })
+    t.match(asked[1]?.to, scheme === 'http' ? '[2001:db8::1]:8443' : undefined)
+  }
+  const { address } = createWay(`http://${HOST}`, loadConfig({ env: { HTTP_PROXY: 'http://user:password@proxy' } }))
+  t.match(address({ path: '/a', method: 'GET', headers: { accept: 'x' } }), { path: `http://${HOST}/a`, headers: ['accept', 'x', 'Proxy-Authorization', 'Basic dXNlcjpwYXNzd29yZA=='] })
+  t.match(address({ path: '/', method: 'GET' }), { path: `http://${HOST}/`, headers: ['Proxy-Authorization', /^Basic /] })
 })
 
 t.test('TLS is checked behind a proxy as without one', async t => {

@@ -4,6 +4,7 @@ import t from 'tap'
 import { request } from 'undici'
 import type { Clock } from '../../src/clock.ts'
 import { Circuit } from '../../src/upstream/circuit.ts'
+import { Knock } from '../../src/upstream/knock.ts'
 import { Standstill } from '../../src/upstream/standstill.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
@@ -108,6 +109,42 @@ t.test('a circuit lets requests try once either clock says so', async t => {
   t.equal(circuit.passes, false, 'one at a time')
   time.monotonic += 10_000
   t.equal(circuit.passes, true)
+})
+
+t.test('knocking ends with its reason, and when it is told to', async t => {
+  const keep = setInterval(() => {}, 1_000) // its own timer holds no process
+  t.teardown(() => { clearInterval(keep) })
+  let knocks = 0
+  let reached = 0
+  let wanted = true
+  let arrived: (() => void) | undefined
+  let answer: (() => void) | undefined
+  const knock = new Knock({
+    reach: async () => {
+      knocks++
+      arrived?.()
+      await new Promise<void>(resolve => { answer = resolve })
+    },
+    wanted: () => {
+      if (!wanted) arrived?.()
+      return wanted
+    },
+    onReached: () => { reached++ }
+  })
+  const next = async (): Promise<void> => new Promise(resolve => { arrived = resolve })
+  knock.begin()
+  knock.begin()
+  await next()
+  answer?.()
+  await next()
+  t.match([knocks, reached], [2, 1])
+  knock.stop()
+  answer?.()
+  await turn()
+  knock.begin()
+  wanted = false
+  await next()
+  t.match([knocks, reached], [2, 2], 'one that is under way is let come to its end')
 })
 
 t.test('the network is found to be back before a request is', async t => {

@@ -70,7 +70,7 @@ export function createConnector ({ timeout, ca, identity, proxy, forwarded }: Co
     const socket = proxy === undefined ? hold(await reach(endpoint, signal)) : await reachProxy(proxy, signal, hold)
     if (proxy !== undefined && !forwarded) {
       if (proxy.scheme.startsWith('http')) await openHttpTunnel(socket, proxy, authority(endpoint))
-      else await openSocksTunnel(socket, proxy, endpoint, timeout)
+      else await openSocksTunnel(socket, proxy, endpoint, timeout * 2) // ours comes first
     }
     if (target.protocol === 'https:') return hold(await toUpstream(socket, endpoint, target.servername))
     return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE)

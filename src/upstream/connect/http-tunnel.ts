@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { ForwardProxy } from '../../config/network/proxy.ts'
 import { request } from '../../wire/node-http.ts'
 import { ProxyError } from './proxy-error.ts'
@@ -12,7 +11,7 @@ export function proxyAuthorization (proxy: ForwardProxy): string[] {
 }
 
 /** What the proxy's refusal says. */
-function refusal (status = 0): ProxyError {
+function refusal (status: number): ProxyError {
   const code = status === 407 ? 'PROXY_AUTHENTICATION' : status >= 500 ? 'PROXY_FAILED' : 'PROXY_REFUSED'
   return new ProxyError(code, `the proxy answered ${status} to CONNECT`)
 }
@@ -29,10 +28,10 @@ export async function openHttpTunnel (socket: Socket, proxy: ForwardProxy, autho
       method: 'CONNECT', path: authority, createConnection: () => socket,
       headers: ['Host', authority, ...proxyAuthorization(proxy)] as unknown as Record<string, string>, setHost: false
     })
-    asked.on('connect', ({ statusCode }: IncomingMessage, _socket: Duplex, head: Buffer) => {
-      if (statusCode === undefined || statusCode < 200 || statusCode > 299) return reject(refusal(statusCode))
-      if (head.length > 0) socket.unshift(head)
-      resolve()
+    // Nothing is behind its answer: neither TLS nor HTTP lets the upstream speak first.
+    asked.on('connect', ({ statusCode }: IncomingMessage) => {
+      if (Math.trunc(Number(statusCode) / 100) === 2) resolve()
+      else reject(refusal(Number(statusCode)))
     })
     asked.on('error', (error: NodeJS.ErrnoException) => {
       reject(error.code?.startsWith('HPE_') === true ? new ProxyError('PROXY_PROTOCOL', 'the proxy does not speak HTTP') : new ProxyError('PROXY_UNREACHABLE', 'the proxy hung up within CONNECT'))

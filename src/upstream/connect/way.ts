@@ -36,11 +36,23 @@ export function createWay (origin: string, { times, ca, identities, proxies }: P
   return {
     origin, proxy, knock, tunnel,
     connect: createConnector({ ...common, forwarded: true }),
-    address: options => ({ ...options, path: origin + options.path, headers: [...listOf(options.headers), ...authorization] })
+    address: options => ({ ...options, path: origin + options.path, headers: [...combined(options.headers), ...authorization] })
   }
 }
 
-/** Header fields as a raw list. */
-function listOf (headers: Dispatcher.DispatchOptions['headers'] = []): string[] {
-  return Array.isArray(headers) ? headers : Object.entries(headers as Record<string, string>).flat()
+/**
+ * Header fields as a raw list, each name once (RFC 9110 section 5.3, RFC 6265 section 5.4): proxies that read a request, as
+ * tinyproxy, pass on the first line of a field only.
+ */
+function combined (headers: Dispatcher.DispatchOptions['headers'] = []): string[] {
+  const list = Array.isArray(headers) ? headers : Object.entries(headers as Record<string, string>).flat()
+  const fields = new Map<string, [name: string, value: string]>()
+  for (let i = 0; i < list.length; i += 2) {
+    const [name, value] = [list[i] as string, list[i + 1] as string]
+    const key = name.toLowerCase()
+    const field = fields.get(key)
+    if (field === undefined) fields.set(key, [name, value])
+    else field[1] += `${key === 'cookie' ? ';' : ','} ${value}`
+  }
+  return [...fields.values()].flat()
 }
