@@ -93,7 +93,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
   }
 
   onConnect (abort: (reason: Error) => void): void {
-    if (this.#stop !== undefined) throw this.#stop // an abort would end the connection too, which others can use
     this.#abort = abort
     this.#progress.begin()
   }

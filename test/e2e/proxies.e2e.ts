@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import WebSocket, { WebSocketServer } from 'ws'
+import WebSocket from 'ws'
 import { readProxy } from '../../src/config/network/proxy.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { startEcho } from '../fixtures/proxies.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer } from '../fixtures/token.ts'
@@ -16,15 +18,6 @@ import { bearer } from '../fixtures/token.ts'
 
 const get = 'GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nAnthropic-Beta: one\r\nanthropic-beta: two\r\n\r\n'
 const there = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Starts a program and waits until it listens. */
 async function start (t: Test, port: number, program: string, ...args: string[]): Promise<void> {
@@ -77,16 +70,7 @@ for (const [name, { program, url }] of Object.entries(proxies)) {
     }
     const proxy = readProxy(await url(t, await freePort()), name)
     for (const [protocol, server] of [['http', createHttpServer(answer)], ['https', createTlsServer(own, answer)]] as const) {
-      const sockets = new WebSocketServer({ server })
-      sockets.on('connection', socket => { socket.on('message', data => { socket.send(data as Buffer) }) })
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      t.teardown(() => {
-        for (const client of sockets.clients) client.terminate()
-        server.closeAllConnections()
-        server.close()
-      })
-      const upstream = `${protocol}://localhost:${(server.address() as AddressInfo).port}`
+      const upstream = `${protocol}://localhost:${await startEcho(t, server)}`
       const { port } = await startSidecar(t, { upstream, config: { ca: [own.cert], proxies: { before: () => proxy } } })
       const client = new RawClient(t, port)
       const began = performance.now()

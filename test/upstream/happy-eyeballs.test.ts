@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import t from 'tap'
 import { reach, type Resolve } from '../../src/upstream/connect/happy-eyeballs.ts'
+import { freePort } from '../fixtures/free-port.ts'
 import { silentPort } from '../fixtures/silent-port.ts'
 
 /** A name with these addresses. */
@@ -9,15 +10,6 @@ const name = (...addresses: string[]): Resolve => () => Promise.resolve(addresse
 /** For this machine's TCP there is no way to it. */
 const NOWHERE = '255.255.255.255'
 const never = new AbortController().signal
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 t.test('an address that leads nowhere holds nobody up', { skip: process.platform !== 'linux' && '127.0.0.2 is an address only on Linux' }, async t => {
   const { port } = await silentPort(t)

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
-import WebSocket, { WebSocketServer } from 'ws'
+import WebSocket from 'ws'
 import { loadConfig } from '../../src/config/config.ts'
 import { createWay } from '../../src/upstream/connect/way.ts'
 import { issued, selfSigned } from '../fixtures/certificate.ts'
-import { startHttpProxy, startSocksProxy, type ProxyOptions } from '../fixtures/proxies.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { startEcho, startHttpProxy, startSocksProxy, type ProxyOptions } from '../fixtures/proxies.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar, type SidecarOptions } from '../fixtures/sidecar.ts'
 import { bearer } from '../fixtures/token.ts'
@@ -29,19 +29,7 @@ async function startBoth (t: Test) {
     seen.push(message)
     response.end('here')
   }
-  const start = async (server: ReturnType<typeof createServer>): Promise<number> => {
-    const sockets = new WebSocketServer({ server })
-    sockets.on('connection', socket => { socket.on('message', data => { socket.send(data as Buffer) }) })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    t.teardown(() => {
-      for (const client of sockets.clients) client.terminate()
-      server.closeAllConnections()
-      server.close()
-    })
-    return (server.address() as AddressInfo).port
-  }
-  const [plain, secure] = await Promise.all([start(createServer(answer)), start(createTlsServer(own, answer))])
+  const [plain, secure] = await Promise.all([startEcho(t, createServer(answer)), startEcho(t, createTlsServer(own, answer))])
   return { seen, knows: { [`${HOST}:80`]: plain, [`${HOST}:443`]: secure, '127.0.0.1:80': plain }, ca: own.ca }
 }
 
@@ -110,20 +98,12 @@ async function told (t: Test, options: Omit<SidecarOptions, 'upstream'>, upstrea
 t.test('what goes wrong at a proxy is said so', async t => {
   const [own, local] = await certificates
   const unreachable = { status: 502, code: 'upstream_unreachable' }
-  const free = async (): Promise<number> => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
-    await once(server, 'close')
-    return port
-  }
   for (const scheme of ['http', 'socks5h']) {
     const { url } = await startProxy(t, scheme, { knows: {}, wants: `user:${SECRET}` })
     t.match(await told(t, { env: { HTTPS_PROXY: url } }), { ...unreachable, message: /the proxy on the way could not connect to it/ }, `${scheme}: the upstream is not there`)
     t.match(await told(t, { env: { HTTPS_PROXY: url.replace('user:', 'other:') } }), { ...unreachable, message: /the proxy on the way wants another user or password/ }, `${scheme}: another user`)
     t.match(await told(t, { env: { HTTPS_PROXY: url.replace(`${USER}@`, '') } }), { ...unreachable, message: /the proxy on the way wants another user or password/ }, `${scheme}: no user`)
-    t.match(await told(t, { env: { HTTPS_PROXY: `${scheme}://127.0.0.1:${await free()}` } }), { ...unreachable, message: /the proxy on the way can not be reached/ }, `${scheme}: nobody there`)
+    t.match(await told(t, { env: { HTTPS_PROXY: `${scheme}://127.0.0.1:${await freePort()}` } }), { ...unreachable, message: /the proxy on the way can not be reached/ }, `${scheme}: nobody there`)
     const hangup = await startRawUpstream(t, socket => { socket.once('data', () => { socket.destroy() }) })
     t.match(await told(t, { env: { HTTPS_PROXY: hangup.url.replace('http:', `${scheme}:`) } }), { ...unreachable, message: /the proxy on the way can not be reached, or hung up/ }, `${scheme}: hangs up`)
     const silent = await startRawUpstream(t, () => {})

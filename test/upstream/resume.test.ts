@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { request } from 'undici'
 import type { Clock } from '../../src/clock.ts'
@@ -7,6 +7,7 @@ import { Circuit } from '../../src/upstream/circuit.ts'
 import { Knock } from '../../src/upstream/knock.ts'
 import { Standstill } from '../../src/upstream/standstill.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
+import { freePort } from '../fixtures/free-port.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer } from '../fixtures/token.ts'
@@ -148,11 +149,7 @@ t.test('knocking ends with its reason, and when it is told to', async t => {
 })
 
 t.test('the network is found to be back before a request is', async t => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
+  const port = await freePort()
   const clock = simulatedClock() // stands still, so that no wait of the circuit ever ends by itself
   const { url } = await startSidecar(t, { upstream: `http://127.0.0.1:${port}`, clock })
   const ask = async (): Promise<number> => {
