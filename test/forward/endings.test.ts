@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { NoBody } from '../../src/forward/plain-body.ts'
 import { relay } from '../../src/forward/relay.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { resetOnceRead } from '../fixtures/reset-once-read.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
 
@@ -26,8 +27,7 @@ async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' |
     socket.once('data', () => {
       socket.write(bytes, 'latin1', () => { // a string or bytes; both are taken
         if (end === 'fin') socket.end()
-        // A moment for the bytes: a reset would drop what the peer has not read yet.
-        if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20)
+        if (end === 'rst') void resetOnceRead(socket)
       })
     })
   })
@@ -155,7 +155,7 @@ t.test('a resumed background response may end before the response does (B4), and
   const resumed = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":43}\n\n'
   for (const [bytes, end, expected] of [[chunked(resumed) + last, 'stay', 'whole'], [chunked(resumed), 'rst', 'cut']] as const) {
     const upstream = await startRawUpstream(t, socket => {
-      socket.once('data', () => socket.write(bytes, () => { if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20) }))
+      socket.once('data', () => socket.write(bytes, () => { if (end === 'rst') void resetOnceRead(socket) }))
     })
     const { port, line } = await startSidecar(t, { upstream: upstream.url })
     const client = new RawClient(t, port)

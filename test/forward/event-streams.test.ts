@@ -7,6 +7,7 @@ import { Beside, decoderFor } from '../../src/forward/event-streams/decoder.ts'
 import { canExplain, clientOf, deedFor, endings, wordsFor } from '../../src/forward/event-streams/endings.ts'
 import { EventStreamBody } from '../../src/forward/event-streams/event-stream-body.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { resetOnceRead } from '../fixtures/reset-once-read.ts'
 import { configFor, startSidecar } from '../fixtures/sidecar.ts'
 import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
@@ -40,7 +41,7 @@ async function ask (t: Test, { arrivals, port, line }: Awaited<ReturnType<typeof
   const send = (text: string): void => { socket.write(text, 'latin1') }
   /** Sends what stands between the framing's first and last bytes, and ends as said. */
   const answer = (head: string, body: string, end: 'orderly' | 'rst'): void => {
-    socket.write(`${ok}${head}${framing}${chunk(body)}${end === 'orderly' ? last : ''}`, 'latin1', () => { if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20) })
+    socket.write(`${ok}${head}${framing}${chunk(body)}${end === 'orderly' ? last : ''}`, 'latin1', () => { if (end === 'rst') void resetOnceRead(socket) })
   }
   return { client, socket, send, answer, ending: async () => (await line(entry => entry['path'] === path))['ending'] }
 }

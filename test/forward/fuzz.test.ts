@@ -7,6 +7,7 @@ import { Sniffer } from '../../src/wire/event-stream/sniffer.ts'
 import { randomStream, split, type Stream } from '../fixtures/random-streams.ts'
 import { Random } from '../fixtures/random.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { resetOnceRead } from '../fixtures/reset-once-read.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
 
@@ -104,10 +105,10 @@ t.test('what arrives over sockets is what was sent, and at most one explained en
   let bytes: Buffer[] = []
   let orderly = false
   let head = ''
-  let reset = (): void => {}
+  let reset = async (): Promise<void> => {}
   const upstream = await startRawUpstream(t, socket => {
     socket.once('data', () => {
-      reset = () => { socket.resetAndDestroy() }
+      reset = () => resetOnceRead(socket)
       socket.write(`HTTP/1.1 200 OK\r\n${head}Transfer-Encoding: chunked\r\n\r\n`)
       for (const piece of bytes) socket.write(Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')]))
       if (orderly) socket.end('0\r\n\r\n')
@@ -131,8 +132,7 @@ t.test('what arrives over sockets is what was sent, and at most one explained en
       // A reset drops what its peer has not read: it comes once all is there, or all but what is held back.
       await client.until(() => client.received.includes('\r\n\r\n'))
       if (terminated || !codex || coding !== undefined) await client.until(() => bodyOf(client.received).length >= body.length)
-      else await new Promise(resolve => setTimeout(resolve, 20))
-      reset()
+      await reset()
     }
     let received = ''
     const answer = await client.answer().then(({ body }) => body, (error: unknown) => {
