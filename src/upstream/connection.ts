@@ -17,6 +17,8 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
   onConnection: (connection: Connection) => void
   /** Whether anybody still waits for the answer. */
   wanted: () => boolean
+  /** Whether no kept socket is to be used: one of them has just been stale. */
+  fresh?: boolean
 }
 
 /** undici's options for a client, and what is told of its connects. Its type leaves out that a connector returns the socket. */

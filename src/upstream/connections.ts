@@ -1,5 +1,5 @@
 import { buildConnector, Dispatcher } from 'undici'
-import { TrackedClient, type TrackedOptions } from './connection.ts'
+import { TrackedClient, type LaneDispatch, type TrackedOptions } from './connection.ts'
 
 /** Options for each connection, which share one way to connect. */
 export type ConnectionsOptions = Omit<TrackedOptions, 'connect'> & { connect: TrackedOptions['connect'] | buildConnector.BuildOptions }
@@ -23,17 +23,20 @@ export class Connections extends Dispatcher {
   get kept (): boolean { return this.#clients.some(client => client.kept) }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    this.#choose().dispatch(options, handler)
+    const fresh = (options as LaneDispatch).fresh === true && !this.#options.circuit.open
+    this.#choose(fresh).dispatch(options, handler)
     return true // each request has a connection of its own, so there is none to wait for
   }
 
   override async destroy (): Promise<void> { await Promise.all(this.#clients.map(client => client.destroy())) }
 
-  #choose (): TrackedClient {
+  /** @param fresh whether a kept socket, which may be stale, will not do */
+  #choose (fresh: boolean): TrackedClient {
     let spare: TrackedClient | undefined
     for (const client of this.#clients) {
-      if (client.kept) return client
-      if (client.idle) spare ??= client
+      if (client.kept) {
+        if (!fresh) return client
+      } else if (client.idle) spare ??= client
     }
     if (spare !== undefined) return spare
     const client = new TrackedClient(this.#origin, this.#options)

@@ -64,6 +64,31 @@ t.test('what was sent on a kept socket is sent again only where it can not be do
   }
 })
 
+t.test('what is sent again goes out on a socket of its own, since where one kept socket is stale all may be', async t => {
+  const arrivals: number[] = []
+  const held: (() => void)[] = []
+  const upstream = await startRawUpstream(t, (socket, connection) => {
+    let requests = 0
+    socket.on('data', () => {
+      arrivals.push(connection)
+      if (requests++ > 0) socket.resetAndDestroy()
+      else if (connection === 0 || connection > 3) socket.write(ok)
+      else if (held.push(() => socket.write(ok)) === 3) for (const answer of held) answer()
+    })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const clients = Array.from({ length: 3 }, () => new RawClient(t, port))
+  clients[0]?.write(get) // makes the token good
+  await clients[0]?.answer()
+  for (const client of clients) client.write(send('POST'))
+  for (const client of clients) await client.answer()
+  arrivals.length = 0
+  const [client] = clients as [RawClient]
+  client.write(send('POST'))
+  t.equal((await client.answer()).status, 200)
+  t.equal(arrivals.length, 2, 'one kept socket was tried, and then none')
+})
+
 t.test('a request that the upstream has taken is not to be repeated after our 504, one that never got there may be', async t => {
   const silent = await startRawUpstream(t, socket => { socket.resume() })
   const deaf = await startRawUpstream(t, socket => { socket.pause() })
