@@ -107,7 +107,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
         const left = cache.learn(ticket, testimony)
         within = cache.ticket(ticket)
         if (testimony.kind !== 'rejected') return false
-        if (left?.state !== 'inactive') prober?.beside(credential, presentation, ticket)
+        if (left?.state !== 'inactive') prober?.beside(credential, presentation, ticket, testimony.reach === 'request' && !ticket.like.handshake)
         return testimony.reach === 'token'
       },
       overhear: event => {

@@ -38,7 +38,7 @@ export type Testimony =
   | { readonly kind: 'accepted', readonly source: Source }
   /** The token itself is dead. `inBand`: it was said after a 101, by which the handshake was no refusal. */
   | { readonly kind: 'rejected', readonly reach: 'token', readonly verdict: Inactive, readonly inBand?: boolean }
-  /** A 401 that does not say what is wrong: from the second one on it counts against requests like it. */
+  /** A 401 that does not say what is wrong: many in a row count against requests like it. */
   | { readonly kind: 'rejected', readonly reach: 'request', readonly verdict: Inactive }
   /** Not over yet: a 101 says nothing, what comes after it may. */
   | { readonly kind: 'pending' }

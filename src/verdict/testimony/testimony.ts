@@ -11,7 +11,7 @@ function weigh (dialect: Route['dialect'], source: Source, said: Said | undefine
   const row = said === undefined ? undefined : rowFor(dialect, said)
   const reach = row?.reach ?? (said === undefined || isBare(said) ? 'request' : 'nothing')
   if (reach === 'nothing') return silent
-  const detail = reach === 'token' ? row?.words as string : 'with 401 twice in a row, without saying why'
+  const detail = reach === 'token' ? row?.words as string : 'with 401 again and again, without saying why'
   return { kind: 'rejected', reach, verdict: { state: 'inactive', reason: 'token_rejected', source, detail, quote: quoteOf(headers, said) } }
 }
 
