@@ -127,6 +127,30 @@ t.test('E2: a probe’s 401 refuses nobody whose real requests are answered, not
   t.match(await turn, served)
 })
 
+t.test('a login that was good and then gets 401 without a reason for everything is asked about four times, and then once in 15 s', async t => {
+  let lives = true
+  let turns = 0
+  const s = await setUp(t, ({ method }) => {
+    if (method === 'POST') turns++
+    return lives ? good : { status: 401, body: { detail: 'Unauthorized' } }
+  }, probing)
+  const login = bearer(jwt({ jti: 'revoked' }))
+  const post = async () => await s.send('/backend-api/codex/responses', login)
+  for (let i = 0; i < 3; i++) t.match(await post(), served)
+  lives = false
+  turns = 0
+  for (let i = 0; i < 20; i++) t.match(await post(), { status: 401, ours: i >= 4 })
+  t.equal(turns, 4)
+  t.match(await s.send('/backend-api/codex/responses/compact', login), { status: 401, ours: false }, 'another path is another matter')
+  for (let i = 0; i < 3; i++) {
+    s.clock.advance(15_000)
+    t.match([await post(), await post()], [{ ours: false }, { ours: true }])
+  }
+  lives = true
+  t.match(await s.send('/backend-api/codex/models', login, 'GET'), served)
+  t.match(await post(), served, 'at once when anything shows that it lives')
+})
+
 t.test('F1: a key whose handshakes are refused with a definitive 401 is served over HTTP', async t => {
   const s = await setUp(t, ({ method }) => method === 'UPGRADE' ? dead : good, probing)
   for (let i = 0; i < 4; i++) {
