@@ -58,7 +58,7 @@ t.test('/status tells programs what runs, what is pointed here, and what is know
       { path: '/v1/messages/', upstream: `${s.upstream}/v1/messages`, credential: ['x-api-key', 'authorization'] },
       {
         path: '/v1/', upstream: `${s.upstream}/v1/`, credential: ['authorization', 'sec-websocket-protocol'], probe: 'off', requests: 6, circuit: { state: 'closed' },
-        lanes: { verified: { inFlight: 0, limit: 512 }, unverified: { inFlight: 0, limit: 64 }, probe: { inFlight: 0, limit: 5 } }
+        lanes: { verified: { inFlight: 0, limit: 512 }, unverified: { inFlight: 0, limit: 64 }, probe: { inFlight: 0, limit: 6 } }
       },
       { path: '/v1/ with anthropic-version', upstream: `${s.upstream}/v1/`, credential: ['x-api-key', 'authorization'], probe: 'off', requests: 0 }
     ],

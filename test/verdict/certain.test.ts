@@ -127,6 +127,29 @@ t.test('E2: a probe’s 401 refuses nobody whose real requests are answered, not
   t.match(await turn, served)
 })
 
+t.test('E2: a token that was good is asked about while questions about new ones hang', async t => {
+  let asked = 0
+  const hanging: (() => void)[] = []
+  const s = await setUp(t, ({ method, headers }) => {
+    if (method !== 'GET') return good
+    if (headers.authorization === 'Bearer sk-good') {
+      asked++
+      return good
+    }
+    return new Promise(resolve => { hanging.push(() => { resolve(good) }) })
+  }, { ...probing, times: { probe: 60_000 } })
+  t.match(await s.send('/v1/responses', bearer('sk-good')), served)
+  const junk = Array.from({ length: 5 }, (_, i) => s.send('/v1/responses', bearer(`sk-new-${i}`)))
+  while (hanging.length < 5) await new Promise(resolve => setImmediate(resolve))
+  t.match(await s.send('/v1/responses', bearer('sk-new-5')), served, 'a sixth new one goes on without')
+  s.clock.advance(9.5 * 60_000)
+  t.match(await s.send('/v1/responses', bearer('sk-good')), served)
+  while (asked < 2) await new Promise(resolve => setImmediate(resolve))
+  t.equal(hanging.length, 5, 'its verdict is renewed meanwhile')
+  for (const finish of hanging) finish()
+  for (const answer of await Promise.all(junk)) t.match(answer, served)
+})
+
 t.test('a login that was good and then gets 401 without a reason for everything is asked about four times, and then once in 15 s', async t => {
   let lives = true
   let turns = 0

@@ -74,7 +74,7 @@ export class Prober {
     const now = clock.monotonic()
     const { at = 0, spare = false } = this.#next.get(ticket.key) ?? {}
     const early = now < at
-    if (!upstream.probe.free || (early && !(again && spare)) || !this.#fruit.expected(route.prefix, now)) {
+    if (!upstream.probe.free(cache.laneOf(ticket) === 'verified') || (early && !(again && spare)) || !this.#fruit.expected(route.prefix, now)) {
       observer.probed(ticket, 'skipped')
       return undefined
     }
