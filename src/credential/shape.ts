@@ -11,7 +11,7 @@ export type Shape = string & { readonly shape: unique symbol }
 const DIGITS = 16
 
 /** The fields as one text, each value with its name; lengths in front, so that no two lists read the same. */
-function wordsOf (raw: readonly string[], fields: readonly string[]): string {
+export function wordsOf (raw: readonly string[], fields: readonly string[]): string {
   let words = ''
   for (const field of fields) for (const value of valuesOf(raw, field)) words += `${field} ${value.length} ${value}\n`
   return words
@@ -22,9 +22,11 @@ function wordsOf (raw: readonly string[], fields: readonly string[]): string {
  * @param key of the digests; a random one for each process
  */
 export function createShapeReader (key: string = randomBytes(32).toString('hex')) {
-  let last = { words: '', shape: '' as Shape }
+  const none = '' as Shape
+  let last = { words: '', shape: none }
   return function shapeOf (raw: readonly string[], fields: readonly string[]): Shape {
     const words = wordsOf(raw, fields)
+    if (words === '') return none
     if (words === last.words) return last.shape
     const shape = hash('sha256', key + words).slice(0, DIGITS) as Shape
     last = { words, shape }

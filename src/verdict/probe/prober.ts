@@ -7,6 +7,7 @@ import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import type { VerdictCache } from '../cache/cache.ts'
 import type { Ticket } from '../cache/ticket.ts'
+import { ofThis } from '../testimony/about.ts'
 import type { Verdict, VerdictObserver } from '../verdict.ts'
 import { Fruit } from './fruit.ts'
 import { probe } from './probe.ts'
@@ -21,6 +22,9 @@ export interface ProberOptions {
   clock: Clock
   observer: VerdictObserver
 }
+
+/** What is asked about. */
+interface Question { readonly credential: Credential, readonly presentation: Presentation }
 
 /** When the upstream is asked about a token: once for all who wait, seldom, and only in a lane of its own. */
 export class Prober {
@@ -79,15 +83,17 @@ export class Prober {
       return undefined
     }
     this.#next.set(ticket.key, { at: now + GAP.from + (GAP.to - GAP.from) * Math.random(), spare: !early })
-    const flight = this.#ask(upstream, route.probePath, presentation, ticket).finally(() => { this.#flights.delete(ticket.key) })
+    const flight = this.#ask(upstream, route.probePath, { credential, presentation }, ticket).finally(() => { this.#flights.delete(ticket.key) })
     this.#flights.set(ticket.key, flight)
     return flight
   }
 
   /** What says nothing is not learned: it is no answer to whoever asks about a rejection, since a request goes on and asks itself. */
-  async #ask (upstream: Upstream, path: string, presentation: Presentation, ticket: Ticket): Promise<Verdict | undefined> {
+  async #ask (upstream: Upstream, path: string, { credential, presentation }: Question, ticket: Ticket): Promise<Verdict | undefined> {
     const { cache, observer, config } = this.#options
-    const { testimony, outcome } = await probe(upstream, path, presentation, config.times.probe)
+    const { testimony: said, outcome: came } = await probe(upstream, path, presentation, config.times.probe)
+    const testimony = ofThis(said, credential)
+    const outcome = testimony === said ? came : 'silent'
     observer.probed(ticket, outcome)
     this.#fruit.came(upstream.route.prefix, outcome, this.#options.clock.monotonic())
     return testimony.kind === 'silent' ? undefined : cache.learn(ticket, testimony)
