@@ -192,6 +192,41 @@ t.test('F2: one definitive 401 to a token known to be good refuses nothing after
   for (let i = 0; i < 3; i++) t.match(await s.send('/v1/responses', bearer('sk-f2')), served)
 })
 
+t.test('a gateway’s own keys: what was said of one of them refuses no key of its clients', async t => {
+  let turns = 0
+  const own = ['sk-pool-one-aaaa', 'sk-pool-two-bbbb']
+  const s = await setUp(t, ({ method }) => {
+    if (method === 'GET') return { status: 404, body: {} }
+    return turns++ % 2 === 0 ? openai('invalid_api_key', `Incorrect API key provided: ${own[0]?.slice(0, 8)}***aaaa.`) : good
+  }, probing)
+  for (let i = 0; i < 4; i++) {
+    t.match(await s.send('/v1/responses', bearer('sk-client')), { status: 401, ours: false })
+    t.match(await s.send('/v1/responses', bearer('sk-client')), served)
+  }
+  const pool = await setUp(t, ({ headers }) => headers.authorization === 'Bearer sk-client' ? openai('token_invalidated', 'Your authentication token has been invalidated.') : good, probing)
+  for (let i = 0; i < 4; i++) t.match(await pool.send('/v1/responses', bearer('sk-client')), { status: 401, ours: false }, 'a login of its own')
+})
+
+t.test('a helper without a gateway’s own header is refused without a reason, again and again: that harms nobody who has it', async t => {
+  for (const name of ['cf-aig-authorization', 'helicone-auth', 'x-portkey-api-key', 'cookie', 'chatgpt-account-id', 'openai-beta', 'x-goog-user-project', 'originator', 'origin']) {
+    const s = await setUp(t, ({ headers }) => headers[name] === 'right' ? good : { status: 401, body: { success: false, error: [{ code: 2009, message: 'Unauthorized' }] } }, probing)
+    for (let i = 0; i < 8; i++) t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'wrong' }), { status: 401 })
+    t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'right' }), served, name)
+    for (let i = 0; i < 8; i++) await s.send('/v1/responses', bearer('sk-1'))
+    t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'right' }), served, `without ${name}`)
+  }
+})
+
+t.test('what differs with every request makes no other request of it', async t => {
+  let turns = 0
+  const s = await setUp(t, () => {
+    turns++
+    return { status: 401, body: {} }
+  })
+  for (let i = 0; i < 20; i++) await s.send('/v1/responses', { ...bearer('sk-1'), 'idempotency-key': String(i), 'x-client-request-id': String(i), 'session-id': String(i), traceparent: `00-${i}` })
+  t.equal(turns, 4)
+})
+
 t.test('H1: a browser extension with the same key and without its header harms nobody', async t => {
   const s = await setUp(t, ({ headers }) => headers.origin === undefined ? good : anthropic('CORS requests must set \'anthropic-dangerous-direct-browser-access\' header'))
   const key = { 'x-api-key': 'sk-ant-api03-h' }
