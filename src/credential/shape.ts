@@ -11,7 +11,7 @@ export type Shape = string & { readonly shape: unique symbol }
 const DIGITS = 16
 
 /** The fields as one text, each value with its name; lengths in front, so that no two lists read the same. */
-export function wordsOf (raw: readonly string[], fields: readonly string[]): string {
+function wordsOf (raw: readonly string[], fields: readonly string[]): string {
   let words = ''
   for (const field of fields) for (const value of valuesOf(raw, field)) words += `${field} ${value.length} ${value}\n`
   return words

@@ -1,5 +1,4 @@
 import { hash, randomBytes } from 'node:crypto'
-import { wordsOf } from './shape.ts'
 
 /** Names of fields that say who asks, in any gateway's words: `helicone-auth`, `x-portkey-api-key`, `cf-access-client-id`. */
 const telling = /^(?:cookie|origin|user-agent|originator|(?:openai|anthropic)-.+)$|(?:^|-)(?:key|token|secret|auth|authorization|account|organi[sz]ation|org|project|tenant|workspace|client)(?:-id)?$/
@@ -25,7 +24,8 @@ export function createTellingReader (key: string = randomBytes(32).toString('hex
 
   /** The name in lower case, if it is one of those. */
   function tellingName (name: string): string | undefined {
-    if (names.has(name)) return names.get(name)
+    const known = names.get(name)
+    if (known !== undefined || names.has(name)) return known
     const field = name.toLowerCase()
     const told = telling.test(field) && !fleeting.test(field) ? field : undefined
     if (names.size < NAMES) names.set(name, told)
@@ -34,13 +34,14 @@ export function createTellingReader (key: string = randomBytes(32).toString('hex
 
   /** @param except fields that are judged elsewhere, lower-case */
   return function tellOf (raw: readonly string[], except: readonly string[]): string {
-    const fields: string[] = []
+    let words = ''
     for (let i = 0; i < raw.length; i += 2) {
       const field = tellingName(raw[i] as string)
-      if (field !== undefined && !except.includes(field) && !fields.includes(field)) fields.push(field)
+      const value = raw[i + 1] as string
+      // Lengths in front, so that no two lists read the same.
+      if (field !== undefined && !except.includes(field)) words += `${field} ${value.length} ${value}\n`
     }
-    if (fields.length === 0) return ''
-    const words = wordsOf(raw, fields)
+    if (words === '') return ''
     if (words !== last.words) last = { words, digest: hash('sha256', key + words).slice(0, DIGITS) }
     return last.digest
   }

@@ -192,6 +192,25 @@ t.test('F2: one definitive 401 to a token known to be good refuses nothing after
   for (let i = 0; i < 3; i++) t.match(await s.send('/v1/responses', bearer('sk-f2')), served)
 })
 
+t.test('F6, F7: after a probe that says nothing a cold dead token costs one request, and a new token for each try no probe each', async t => {
+  let probes = 0
+  let turns = 0
+  let says = dead
+  const s = await setUp(t, ({ method }) => {
+    if (method !== 'GET') {
+      turns++
+      return says
+    }
+    probes++
+    return { status: 403, body: {} }
+  }, probing)
+  for (let i = 0; i < 5; i++) await s.send('/v1/responses', bearer('sk-f6'))
+  t.strictSame([probes, turns], [1, 1])
+  says = { status: 401, body: { detail: 'Unauthorized' } }
+  for (let i = 0; i < 20; i++) t.match(await s.send('/v1/responses', bearer(`sk-f7-${i}`)), { status: 401, ours: false })
+  t.ok(probes <= 3 + 1, `${probes} probes for 20 tokens`)
+})
+
 t.test('a gateway’s own keys: what was said of one of them refuses no key of its clients', async t => {
   let turns = 0
   const own = ['sk-pool-one-aaaa', 'sk-pool-two-bbbb']
