@@ -8,8 +8,8 @@ import { Shares } from './shares.ts'
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
 
-/** Questions about tokens in flight at once on a route. */
-const PROBES = 5
+/** Questions about tokens in flight at once on a route, and how many of them are kept from tokens that nothing is known of. */
+const PROBES = { all: 6, kept: 1 }
 
 /**
  * ms of silence after which the system asks an upstream socket's peer. Node's libuv then asks ten times in ten seconds and no
@@ -32,7 +32,7 @@ export class Lane {
   constructor (name: LaneName | 'probe', origin: string, { lanes, times, ca, proxied, noProxy }: Config, circuit: Circuit) {
     this.name = name
     this.circuit = circuit
-    this.shares = new Shares(name === 'probe' ? PROBES : lanes[name])
+    this.shares = new Shares(name === 'probe' ? PROBES.all : lanes[name])
     // Nothing here turns rejectUnauthorized off: TLS is always verified.
     const tls = { timeout: times.connect, keepAliveInitialDelay: KEEP_ALIVE, ...(ca === undefined ? undefined : { ca: [...ca] }) }
     const options = {
@@ -55,8 +55,12 @@ export class Lane {
   /** Requests in flight. */
   get inFlight (): number { return this.shares.taken }
 
-  /** Whether a request could go now. */
-  get free (): boolean { return this.inFlight < this.limit && this.circuit.passes }
+  /**
+   * Whether a question could go now.
+   * @param known whether it is about a token that was good: junk whose questions hang takes not the last place, so that
+   * renewals, and the question for the time, go on
+   */
+  free (known: boolean): boolean { return this.inFlight < this.limit - (known ? 0 : PROBES.kept) && this.circuit.passes }
 
   /** Whether a request could go without connecting first. */
   get #kept (): boolean { return this.#connections.some(({ kept }) => kept) }
