@@ -97,9 +97,9 @@ t.test('dead-token words count against the credential that they are about', asyn
   }
   const named = (key: string) => openai('invalid_api_key', `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`)
   for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
-  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'silent', `${key}: a gateway’s own`)
+  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
   for (const code of ['token_expired', 'token_invalidated', 'token_revoked']) {
-    t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'silent'], `${code}: no API key is a login`)
+    t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'request'], `${code}: no API key is a login`)
   }
   t.strictSame([reach('a', { detail: 'Unauthorized' }), reach('a', openai('mismatched_project'))], ['request', 'silent'])
 })

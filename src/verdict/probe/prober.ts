@@ -91,9 +91,8 @@ export class Prober {
   /** What says nothing is not learned: it is no answer to whoever asks about a rejection, since a request goes on and asks itself. */
   async #ask (upstream: Upstream, path: string, { credential, presentation }: Question, ticket: Ticket): Promise<Verdict | undefined> {
     const { cache, observer, config } = this.#options
-    const { testimony: said, outcome: came } = await probe(upstream, path, presentation, config.times.probe)
+    const { testimony: said, outcome } = await probe(upstream, path, presentation, config.times.probe)
     const testimony = ofThis(said, credential)
-    const outcome = testimony === said ? came : 'silent'
     observer.probed(ticket, outcome)
     this.#fruit.came(upstream.route.prefix, outcome, this.#options.clock.monotonic())
     return testimony.kind === 'silent' ? undefined : cache.learn(ticket, testimony)

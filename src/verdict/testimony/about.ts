@@ -16,11 +16,12 @@ export function aboutIn (said: Said | undefined): About {
 
 /**
  * A gateway with keys or logins of its own hands on what was said of one of those: its client's key is as good as before,
- * and the next request gets another one of them.
+ * and the next request gets another one of them. Such words are no better than none: only many in a row say something.
  */
 export function ofThis (testimony: Testimony, credential: Credential): Testimony {
   if (testimony.kind !== 'rejected' || testimony.reach !== 'token' || testimony.about === undefined) return testimony
   const { begins, ends, login } = testimony.about
   const fits = credential.reveal().split(/\s+/).some(part => part.startsWith(begins) && part.endsWith(ends))
-  return fits && !(login && /^sk-(?!ant-oat)/.test(credential.reveal())) ? testimony : { kind: 'silent' }
+  if (fits && !(login && /^sk-(?!ant-oat)/.test(credential.reveal()))) return testimony
+  return testimony.inBand === true ? { kind: 'silent' } : { kind: 'rejected', reach: 'request', verdict: testimony.verdict }
 }
