@@ -32,7 +32,7 @@ function bodyFor (response: ServerResponse, head: Head, { path, heartbeat, overh
   if (!possible || valuesOf(headers, 'content-length').length > 0) return new PlainBody(response, head)
   const coding = valuesOf(headers, 'content-encoding').join(',').trim().toLowerCase()
   if (coding === '' || coding === 'identity') return new EventStreamBody(response, head, { protocol, declared, heartbeat, overhear })
-  const decoder = protocol === 'other' ? undefined : decoderFor(coding)
+  const decoder = decoderFor(coding)
   return decoder === undefined ? new PlainBody(response, head, declared) : new CompressedBody(response, head, { protocol, declared, decoder })
 }
 
