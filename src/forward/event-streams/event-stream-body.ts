@@ -8,7 +8,7 @@ import type { StreamProtocol } from '../../wire/event-stream/protocols.ts'
 import { Sniffer } from '../../wire/event-stream/sniffer.ts'
 import { PlainBody } from '../plain-body.ts'
 import type { Head, HeldBody } from '../response-body.ts'
-import { breakOf, canExplain, clientOf, deedFor, wordsFor, type Break, type Client, type EndingRow } from './endings.ts'
+import { breakOf, canExplain, clientOf, deedFor, words, type Break, type Client, type EndingRow } from './endings.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { HeldEvents } from './held-events.ts'
 
@@ -119,7 +119,7 @@ export class EventStreamBody implements HeldBody {
       this.#passOn()
       return this.#plain.fail()
     }
-    this.#plain.data(Buffer.from(failureEvent(protocol, { code, message: wordsFor(protocol, how) }, stream.known)))
+    this.#plain.data(Buffer.from(failureEvent(protocol, { code, message: words[how] }, stream.known)))
     if (deed === 'explain') this.#plain.end([])
     else this.#plain.fail()
     return 'explained'
