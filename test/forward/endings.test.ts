@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { NoBody } from '../../src/forward/plain-body.ts'
@@ -250,13 +250,21 @@ t.test('an answer without a body is whole from its head on', async t => {
   t.equal(client.ended, false)
 })
 
-t.test('a head that can not be written ends its connection only', async t => {
-  const server = createServer((_request, response) => { relay(response, { status: 200, message: '', headers: ['no token', ''] }, { path: '/v1/models', heartbeat: undefined, overhear: () => {} }) })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const client = new RawClient(t, (server.address() as AddressInfo).port)
-  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-  await client.closed()
-  t.equal(client.received, '')
+t.test('a head that can not be written ends its connection only, also behind another answer', async t => {
+  for (const before of [0, 1]) {
+    const responses: ServerResponse[] = []
+    const server = createServer((_request, response) => {
+      responses.push(response)
+      if (responses.length <= before) return
+      relay(response, { status: 200, message: '', headers: ['no token', ''] }, { path: '/v1/models', heartbeat: undefined, overhear: () => {} })
+      setImmediate(() => { if (before > 0) responses[0]?.end('first') })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const client = new RawClient(t, (server.address() as AddressInfo).port)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(before + 1))
+    await client.closed()
+    t.match(client.received, before === 0 ? /^$/ : /^HTTP\/1\.1 200 OK\r\n[^]*first$/)
+  }
 })
