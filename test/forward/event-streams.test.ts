@@ -107,7 +107,7 @@ t.test('what is none passes as it is', async t => {
   const site = await open(t, 60_000)
   const cases: [head: string, path: string, body: string][] = [
     ['', '/v1/responses', '{"id":"resp_1"}'], ['Content-Type: text/plain\r\n', '/v1/messages', 'hello'], ['Content-Type: text/event-stream\r\n', '/v1/responses', '{"error":{}}'],
-    ['', '/v1/models', 'data: 1\n\n'], ['Content-Type: application/json\r\n', '/v1/responses', 'data: 1'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', '\xff\xfbmp3'],
+    ['', '/v1/models', 'data: 1\n\n'], ['Content-Type: text/html\r\n', '/v1/responses', 'data: 1'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', '\xff\xfbmp3'],
     ['', '/v1/responses', '<html>']
   ]
   for (const [head, path, body] of cases) {
@@ -120,6 +120,47 @@ t.test('what is none passes as it is', async t => {
   answer('', '{"id"', 'rst')
   await client.closed()
   t.equal(await ending(), 'cut')
+})
+
+t.test('streams as servers send them', async t => {
+  const site = await open(t)
+  const sse = 'Content-Type: text/event-stream\r\n'
+  const json = 'Content-Type: application/json; charset=utf-8\r\n'
+  const gzip = `${sse}Content-Encoding: gzip\r\n`
+  const packed = (...texts: string[]): string => texts.map(text => zlib.gzipSync(text).toString('latin1')).join('')
+  const run = 'event: thread.run.created\ndata: {"object":"thread.run"}\n\n'
+  const done = 'event: done\ndata: [DONE]\n\n'
+  const finished = 'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\n'
+  const usage = 'data: {"choices":[],"usage":{}}\n\n'
+  const cases: [says: string, path: string, head: string, body: string, end: 'orderly' | 'rst', expected: 'whole' | 'cut'][] = [
+    ['half a stream said to be JSON', '/v1/responses', json, delta, 'orderly', 'cut'],
+    ['a stream said to be JSON', '/v1/responses', json, delta + completed, 'rst', 'whole'],
+    ['JSON', '/v1/responses', json, ' {"id":1}', 'orderly', 'whole'],
+    ['compressed JSON', '/v1/responses', `${json}Content-Encoding: gzip\r\n`, packed('{"id":1}'), 'orderly', 'whole'],
+    ['a comment first, half', '/v1/responses', '', `: processing\n\n${delta}`, 'orderly', 'cut'],
+    ['comments only', '/v1/responses', sse, ': processing\n\n'.repeat(9), 'orderly', 'cut'],
+    ['a coding and none, half', '/v1/responses', `${sse}Content-Encoding: GZIP , identity\r\n`, packed(delta), 'orderly', 'cut'],
+    ['two members', '/v1/responses', gzip, packed(delta, completed), 'orderly', 'whole'],
+    ['two members, half', '/v1/responses', gzip, packed(delta, delta), 'orderly', 'cut'],
+    ['half of the second member', '/v1/responses', gzip, packed(delta, completed).slice(0, -60), 'orderly', 'cut'],
+    ['a run of an assistant', '/v1/threads/t_1/runs', sse, run + done, 'rst', 'whole'],
+    ['half of one', '/v1/threads/runs', sse, run, 'orderly', 'cut'],
+    ['half of one with outputs of tools', '/v1/threads/t_1/runs/r_1/submit_tool_outputs', sse, run, 'orderly', 'cut'],
+    ['chat without [DONE], its usage last', '/v1/chat/completions', sse, finished + usage, 'orderly', 'whole'],
+    ['the same, reset', '/v1/chat/completions', sse, finished + usage, 'rst', 'cut'],
+    ['an incomplete response', '/v1/responses', sse, 'data: {"type":"response.incomplete"}\n\n', 'rst', 'whole'],
+    ['a cancelled response', '/v1/responses', sse, 'data: {"type":"response.cancelled"}\n\n', 'rst', 'whole']
+  ]
+  for (const [says, path, head, body, end, expected] of cases) {
+    const { client, answer, ending } = await ask(t, site, path)
+    answer(head, body, end)
+    if (expected === 'whole') t.equal((await client.answer()).body, body, says)
+    else {
+      await client.closed()
+      t.notMatch(client.received, /\r\n0\r\n\r\n$/, says)
+    }
+    t.equal(await ending(), expected, says)
+  }
 })
 
 t.test('an event stream that comes in one read stays chunked (F9)', async t => {

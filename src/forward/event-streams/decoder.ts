@@ -34,6 +34,8 @@ const WAITING = 1 << 20
 /** What Node says of a coding that is not at its end where its bytes are. */
 const UNFINISHED = 'Z_BUF_ERROR'
 
+const nothing = Buffer.alloc(0)
+
 /** How far a body could be read: to its end, up to where its coding breaks off, or not at all any more. */
 export type Reading = 'whole' | 'broken off' | 'lost'
 
@@ -69,7 +71,7 @@ export class Beside {
     const reading = await new Promise<Reading>(resolve => {
       decoder.once('end', () => { resolve('whole') })
       decoder.once('close', () => { resolve(this.#brokenOff ? 'broken off' : 'lost') })
-      decoder.end()
+      decoder.write(nothing, () => { decoder.end() }) // behind the rest: Node gives nothing of a piece with which the coding breaks off
     })
     this.giveUp()
     return reading

@@ -39,7 +39,7 @@ export class EventStreamBody implements HeldBody {
   #stream: EventStream | undefined
   /** Until it is decided. */
   #sniffer: Sniffer | undefined = new Sniffer()
-  readonly #held: HeldEvents | undefined
+  #held: HeldEvents | undefined
   readonly #heartbeat: Heartbeat | undefined
 
   constructor (response: ServerResponse, head: Head, options: StreamOptions) {
@@ -49,7 +49,6 @@ export class EventStreamBody implements HeldBody {
     this.#plain = new PlainBody(response, head, options.declared)
     this.#stream = new EventStream(options.protocol)
     const { heartbeat } = options
-    if (heartbeat !== undefined || canExplain(this.#client, options.endings)) this.#held = new HeldEvents()
     if (heartbeat !== undefined) this.#heartbeat = new Heartbeat(response, heartbeat, () => { this.#beat() })
   }
 
@@ -94,8 +93,10 @@ export class EventStreamBody implements HeldBody {
     const decision = sniffer.push(chunk)
     if (decision === undefined) return false
     this.#sniffer = undefined
-    if (decision) this.#plain.keepOpen()
-    else this.#over()
+    if (decision) {
+      this.#plain.keepOpen()
+      if (this.#options.heartbeat !== undefined || canExplain(this.#client, this.#options.endings)) this.#held = new HeldEvents()
+    } else this.#over()
     return decision
   }
 
