@@ -45,6 +45,17 @@ async function ask (t: Test, { arrivals, port, line }: Awaited<ReturnType<typeof
   return { client, socket, send, answer, ending: async () => (await line(entry => entry['path'] === path))['ending'] }
 }
 
+/** Sees to it that an answer comes whole and byte for byte, or is cut behind what came of it. */
+async function seen (t: Test, { client, ending }: Awaited<ReturnType<typeof ask>>, { says, body, expected }: { says: string, body: string, expected: string }): Promise<void> {
+  if (expected === 'whole') t.equal((await client.answer()).body, body, says)
+  else {
+    await client.closed()
+    t.ok(client.received.includes(body), `${says}: what came is there`)
+    t.notMatch(client.received, /\r\n0\r\n\r\n$/)
+  }
+  t.equal(await ending(), expected, says)
+}
+
 t.test('what a stream is, its bytes say, where its head does not (B1)', async t => {
   const site = await open(t)
   const heads = ['', 'Content-Type: application/octet-stream\r\n', 'Content-Type: text/plain; charset=utf-8\r\n']
@@ -152,14 +163,9 @@ t.test('streams as servers send them', async t => {
     ['a cancelled response', '/v1/responses', sse, 'data: {"type":"response.cancelled"}\n\n', 'rst', 'whole']
   ]
   for (const [says, path, head, body, end, expected] of cases) {
-    const { client, answer, ending } = await ask(t, site, path)
-    answer(head, body, end)
-    if (expected === 'whole') t.equal((await client.answer()).body, body, says)
-    else {
-      await client.closed()
-      t.notMatch(client.received, /\r\n0\r\n\r\n$/, says)
-    }
-    t.equal(await ending(), expected, says)
+    const asked = await ask(t, site, path)
+    asked.answer(head, body, end)
+    await seen(t, asked, { says, body, expected })
   }
 })
 
@@ -221,15 +227,9 @@ t.test('compressed streams go through untouched, and are known to be whole or no
         ['whole', whole, 'orderly', 'whole'], ['whole, then reset', whole, 'rst', 'whole'], ['half, an orderly end', half, 'orderly', 'cut'], ['half, reset', half, 'rst', 'cut']
       ]
       for (const [says, body, end, expected] of cases) {
-        const { client, answer, ending } = await ask(t, site, '/v1/responses', codex)
-        answer(head, body, end)
-        if (expected === 'whole') t.equal((await client.answer()).body, body, `${name}, ${says}`)
-        else {
-          await client.closed()
-          t.ok(client.received.includes(body), `${name}, ${says}: what came is there`)
-          t.notMatch(client.received, /\r\n0\r\n\r\n$/)
-        }
-        t.equal(await ending(), expected, `${name}, ${says}`)
+        const asked = await ask(t, site, '/v1/responses', codex)
+        asked.answer(head, body, end)
+        await seen(t, asked, { says: `${name}, ${says}`, body, expected })
       }
     }
   }
@@ -248,16 +248,10 @@ t.test('an orderly end within the coding is none, whatever the events say', asyn
   ]
   for (const [name, , encoder] of codings) {
     for (const [says, path, text, expected] of cases) {
-      const { client, answer, ending } = await ask(t, site, path)
+      const asked = await ask(t, site, path)
       const body = await unfinished(encoder, text)
-      answer(`${says === 'no event stream' ? '' : 'Content-Type: text/event-stream\r\n'}Content-Encoding: ${name}\r\n`, body, 'orderly')
-      if (expected === 'whole') t.equal((await client.answer()).body, body, `${name}, ${says}`)
-      else {
-        await client.closed()
-        t.ok(client.received.includes(body), `${name}, ${says}: what came is there`)
-        t.notMatch(client.received, /\r\n0\r\n\r\n$/)
-      }
-      t.equal(await ending(), expected, `${name}, ${says}`)
+      asked.answer(`${says === 'no event stream' ? '' : 'Content-Type: text/event-stream\r\n'}Content-Encoding: ${name}\r\n`, body, 'orderly')
+      await seen(t, asked, { says: `${name}, ${says}`, body, expected })
     }
   }
 })
@@ -409,7 +403,7 @@ t.test('what is done about a broken stream stands in one table', async t => {
   t.equal(deedFor(codex, 'responses', 'reset'), 'explain')
   t.equal(deedFor(codex, 'chat', 'reset'), 'cut')
   // As the real programs were seen to call themselves.
-  const seen: [agent: string, originator: string | undefined, protocol: 'responses' | 'chat' | 'messages', deed: string][] = [
+  const agents: [agent: string, originator: string | undefined, protocol: 'responses' | 'chat' | 'messages', deed: string][] = [
     ['codex_exec/0.169.0 (Debian 13.0.0; x86_64) dumb', 'codex_exec', 'responses', 'explain'],
     ['codex_sdk_ts/0.163.0 (Debian 13.0.0; x86_64) dumb', 'codex_sdk_ts', 'responses', 'explain'],
     ['pi (linux 6.18.44; x64)', 'pi', 'responses', 'explain'],
@@ -423,7 +417,7 @@ t.test('what is done about a broken stream stands in one table', async t => {
     ['ls/JS 5.23.2', undefined, 'chat', 'cut'],
     ['node-fetch', undefined, 'messages', 'cut']
   ]
-  for (const [agent, originator, protocol, deed] of seen) {
+  for (const [agent, originator, protocol, deed] of agents) {
     const client = clientOf({ 'user-agent': agent, ...(originator !== undefined && { originator }) })
     for (const how of ['ended', 'reset'] as const) t.equal(deedFor(client, protocol, how), deed, `${agent}, ${protocol}, ${how}`)
     t.equal(canExplain(client), deed !== 'cut', agent)
