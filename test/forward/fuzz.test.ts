@@ -75,11 +75,11 @@ t.test('the same of compressed ones, read beside their way', async t => {
     const stream = new EventStream(sent.kind.protocol)
     const beside = new Beside(decoderFor(name) as NonNullable<ReturnType<typeof decoderFor>>, bytes => { stream.push(bytes) })
     for (const piece of split(random, cut)) beside.write(piece)
-    const all = await beside.finish()
+    const reading = await beside.finish()
     const { terminated } = stream
     stream.finish()
-    const seen = { all, terminated, mayEnd: stream.mayEnd }
-    const expected = { all: true, ...verdictAt(sent, decode(cut).length) }
+    const seen = { reading, terminated, mayEnd: stream.mayEnd }
+    const expected = { reading: cut.length === encoded.length ? 'whole' : 'broken off', ...verdictAt(sent, decode(cut).length) }
     if (JSON.stringify(seen) !== JSON.stringify(expected)) {
       t.strictSame(seen, expected, `stream ${n}, ${name}, ${cut.length} of ${encoded.length} bytes: ${JSON.stringify(sent.bytes.toString())}`)
       break
