@@ -37,6 +37,10 @@ export const endings: readonly EndingRow[] = [
     evidence: 'OpenClaw 2026.4.9 and 2026.9.6: an answer after a lost connection, none after an event of ours (field.md parts G, J1)'
   },
   {
+    client: /^claude-cli\//, after: ['ended'], deed: 'explain',
+    evidence: 'Claude Code 2.1.332: where each stream ends in order within its answer it asks without one and has the answer after 3 requests; after an event of ours after 2; where each one is cut it is still at it after two minutes (test/e2e/README.md)'
+  },
+  {
     deed: 'cut',
     evidence: 'Continue, Claude Code, opencode, cline, kilo: each recovers from a lost connection, or says that there was one (field.md part G)'
   }
