@@ -70,7 +70,7 @@ export async function startStandIn () {
     const credential = credentialOf(request)
     const { method = '', url: path = '', headers } = request
     const agent = `${headers['user-agent'] ?? ''}${typeof headers['originator'] === 'string' ? ` (originator ${headers['originator']})` : ''}`
-    seen.push({ at: Math.round(performance.now() - began), method, path, agent, turn, foreign: isForeign(provider, credential) })
+    seen.push({ at: Math.round(performance.now() - began), method, path, agent, turn, foreign: isForeign(provider, request) })
     return credential === keys[provider].good
   }
 
