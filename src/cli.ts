@@ -25,7 +25,8 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   codex-sidecar [run]          listen (default 127.0.0.1:7257) until a signal ends it
   codex-sidecar check          judge the token on standard input; exit 0 active, 1 inactive, 2 could not tell
   codex-sidecar doctor         look for what is wrong: address, clients, logins, network; exit 1 where something is
-  codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, cline, …
+  codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, kilo,
+                               cline, continue, qwen-code, openai, anthropic, ai, agents, langchain
   codex-sidecar demo           show what it does, without any network
   codex-sidecar --help | --version
 

@@ -4,12 +4,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
 import { isDoubled, listed, nameOf } from '../config/routes.ts'
 import { checkTarget } from '../downstream/conformance.ts'
+import { meantFor } from '../credential/meant.ts'
 import type { Drain } from '../downstream/drain.ts'
 import { checkHandshake, type Upgrades } from '../downstream/upgrade.ts'
 import type { Forward, Judged } from '../forward/forward.ts'
 import type { Shares } from '../upstream/shares.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import type { Decision, Guard } from '../verdict/guard.ts'
+import type { Guard } from '../verdict/guard.ts'
 import { pathOf } from '../wire/target.ts'
 import { choose } from './choose.ts'
 import type { Refuse } from './refuse.ts'
@@ -31,11 +32,14 @@ export interface Mounted {
   patience: number
 }
 
+/** A request that the guard has decided about. */
+type Asked = Pick<Judged, 'upstream' | 'fields' | 'decision'>
+
 /** Mounts the routes beneath one prefix: the guard first, at the earliest place that can refuse, then the forwarder behind http-proxy. */
 export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward, drain, upgrades, refuse, patience }: Mounted): void {
   const pass = (request: FastifyRequest, reply: FastifyReply): void => { forward(request, reply, request.judged) }
   /** Straight on from the hook: http-proxy would parse the URL three times first, and Fastify the Content-Type, for nothing. */
-  const settle = (request: FastifyRequest, reply: FastifyReply, upstream: Upstream, decision: Decision): Promise<void> | void => {
+  const settle = (request: FastifyRequest, reply: FastifyReply, { upstream, fields, decision }: Asked): Promise<void> | void => {
     const { record } = request
     const { refusal, lane, source, credential } = decision
     record.source = source
@@ -46,7 +50,7 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
     const { shares } = upstream.lanes[lane]
     const holder = credential?.fingerprint ?? ''
     const enter = (leave: () => void): void => {
-      request.judged = { upstream, decision, upgrade: upgrades.of(request.raw), leave }
+      request.judged = { upstream, decision, fields, upgrade: upgrades.of(request.raw), leave }
       pass(request, reply)
     }
     return shares.admits(holder) ? enter(shares.take(holder)) : queue(reply.raw, shares, holder).then(enter)
@@ -77,14 +81,15 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
       checkTarget(request.url, route)
       const handshake = upgrades.of(raw) !== undefined
       if (handshake) checkHandshake(raw)
-      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
+      const fields = meantFor(route, raw.rawHeaders)
+      const decision = guard({ route, raw: fields, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
       if (!(decision instanceof Promise)) {
-        settle(request, reply, upstream, decision)?.catch(next)
+        settle(request, reply, { upstream, fields, decision })?.catch(next)
         return
       }
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {
-        if (!reply.raw.destroyed) return settle(request, reply, upstream, drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
+        if (!reply.raw.destroyed) return settle(request, reply, { upstream, fields, decision: drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled })
         settled.learn(CLIENT_GONE, []) // if it was to ask again for all, another one may
         reply.hijack()
       }).catch(next).finally(done)

@@ -39,7 +39,11 @@ const route = {
     },
     foreignPrefixes: {
       type: 'object', additionalProperties: { type: 'string' },
-      default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
+      default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong. Such a token is refused, or left out where the request has another one beside it.'
+    },
+    withheld: {
+      type: 'array', items: { type: 'string', format: 'field' }, uniqueItems: true,
+      default: [], description: 'Header fields that never go there, such as those in which other companies take their keys.'
     },
     shape: {
       type: 'array', items: { type: 'string', pattern: '^[a-z0-9-]+$' }, uniqueItems: true, default: shapeFields,

@@ -2,6 +2,7 @@ import { hash, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import type { Route } from '../config/options.ts'
+import { credentialFields } from '../config/routes.ts'
 import { valuesOf } from '../wire/headers.ts'
 import { readField, SUBPROTOCOL, type Part } from './form.ts'
 
@@ -90,12 +91,9 @@ function unverifiedClaims (secret: string): UnverifiedClaims | undefined {
   }
 }
 
-/** Where clients put what a route may not look at. */
-const usual = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key']
-
 /** Why a request without a credential has none. */
 function whyMissing (raw: readonly string[], fields: readonly string[]): string {
-  const other = usual.find(field => !fields.includes(field) && valuesOf(raw, field).length > 0)
+  const other = credentialFields.find(field => !fields.includes(field) && valuesOf(raw, field).length > 0)
   return other === undefined ? 'the request has none' : `the request has one in ${other}, and this route takes it from ${fields.join(' or ')}`
 }
 

@@ -268,3 +268,12 @@ t.test('a head that can not be written ends its connection only, also behind ano
     t.match(client.received, before === 0 ? /^$/ : /^HTTP\/1\.1 200 OK\r\n[^]*first$/)
   }
 })
+
+t.test('Claude Code is told that a stream ended in its middle, and asks without one; a lost connection stays one', async t => {
+  const claude = 'User-Agent: claude-cli/2.1.332 (external, sdk-cli)\r\n'
+  const told = await ask(t, '/v1/messages', chunked(messageDelta) + last, 'stay', claude)
+  const { body } = await told.client.answer()
+  t.match(body.slice(messageDelta.length), /^event: error\ndata: \{"type":"error","error":\{/)
+  const cut = await ask(t, '/v1/messages', chunked(messageDelta), 'rst', claude)
+  await t.rejects(cut.client.answer(), /cut within a chunked body/)
+})

@@ -52,6 +52,10 @@ export const endings: readonly EndingRow[] = [
     evidence: 'qwen-code 0.24.4: an answer after a cut; after an event only where the head has an x-request-id'
   },
   {
+    client: /^claude-cli\//, after: ['ended'], deed: 'explain',
+    evidence: 'Claude Code 2.1.332: where each stream ends in order within its answer it asks without one and has the answer after 3 requests; after an event of ours after 2; where each one is cut it is still at it after two minutes (test/e2e/README.md)'
+  },
+  {
     deed: 'cut',
     evidence: 'Continue 1.5.47 (ls/JS, node-fetch): an answer after a cut, after an event only with "connection reset" in it. cline 3.0.65 (ai-sdk/…) and the SDKs (OpenAI/JS, Anthropic/JS, …) throw either, and what the programs on top of them try again is not known'
   }
