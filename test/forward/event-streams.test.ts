@@ -411,7 +411,6 @@ t.test('what is done about a broken stream stands in one table', async t => {
     ['openclaw (linux 6.18.44; x64)', 'openclaw', 'responses', 'explain'],
     ['OpenAI/JS 6.26.0', undefined, 'responses', 'cut'],
     ['OpenAI/JS 7.15.0', undefined, 'chat', 'cut'],
-    ['claude-cli/2.1.332 (external, sdk-cli)', undefined, 'messages', 'cut'],
     ['opencode/1.18.33 ai-sdk/provider-utils/4.0.0 runtime/bun/1.3.0', 'opencode', 'responses', 'cut'],
     ['Kilo-Code/7.7.7 ai-sdk/openai-compatible/3.0.37', undefined, 'chat', 'cut'],
     ['QwenCode/0.24.4 (linux; x64)', undefined, 'chat', 'cut'],
@@ -423,6 +422,8 @@ t.test('what is done about a broken stream stands in one table', async t => {
     for (const how of ['ended', 'reset'] as const) t.equal(deedFor(client, protocol, how), deed, `${agent}, ${protocol}, ${how}`)
     t.equal(canExplain(client), deed !== 'cut', agent)
   }
+  const claude = clientOf({ 'user-agent': 'claude-cli/2.1.332 (external, sdk-cli)' })
+  t.strictSame([deedFor(claude, 'messages', 'ended'), deedFor(claude, 'messages', 'reset')], ['explain', 'cut'])
   t.equal(canExplain(clientOf({})), false)
   for (const [how, said] of Object.entries(words)) t.match(said, /connection error.*connection reset/i, `${how}: clients know it for a lost connection`)
 })

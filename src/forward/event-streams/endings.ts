@@ -40,8 +40,12 @@ export const endings: readonly EndingRow[] = [
     evidence: 'OpenClaw 2026.4.9 and 2026.9.6: an answer after one, and 4 and 7 requests for good, after a cut and after the events, if these say "connection error"; then "network connection was interrupted" instead of "terminated" and "LLM request timed out". pi-ai 0.73 and 1.5 try neither again, and throw our words'
   },
   {
+    client: /^claude-cli\//, after: ['ended'], deed: 'explain',
+    evidence: 'Claude Code 2.1.332: where each stream ends in order within its answer it asks without one and has the answer after 3 requests; after an event of ours after 2; where each one is cut it is still at it after two minutes'
+  },
+  {
     client: /^claude-cli\//, deed: 'cut',
-    evidence: 'Claude Code 2.1.332: an answer after one either way. After an event it asks again without a stream: sooner where every stream breaks (0.5 s, cut 178 s), but a long answer then comes in one piece after minutes of silence'
+    evidence: 'Claude Code 2.1.332: lost in another way: an answer after one either way. After an event it asks again without a stream: sooner where every stream breaks (0.5 s, cut 178 s), but a long answer then comes in one piece after minutes of silence'
   },
   {
     client: /^(?:opencode|kilo(?:-code)?)\//i, deed: 'cut',
@@ -50,10 +54,6 @@ export const endings: readonly EndingRow[] = [
   {
     client: /^QwenCode\//, deed: 'cut',
     evidence: 'qwen-code 0.24.4: an answer after a cut; after an event only where the head has an x-request-id'
-  },
-  {
-    client: /^claude-cli\//, after: ['ended'], deed: 'explain',
-    evidence: 'Claude Code 2.1.332: where each stream ends in order within its answer it asks without one and has the answer after 3 requests; after an event of ours after 2; where each one is cut it is still at it after two minutes (test/e2e/README.md)'
   },
   {
     deed: 'cut',
