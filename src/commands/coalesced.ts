@@ -1,0 +1,43 @@
+/** ms without being asked after which what was asked for meanwhile is done. */
+const QUIET = 200
+
+/** ms that it is put off for at most. */
+const LONGEST = 2_000
+
+/**
+ * What is done on request, at once; but who asks for it again while it is being done, or before that has been quiet for a
+ * moment, gets one more for all. Nothing is done twice at a time.
+ */
+export class Coalesced {
+  readonly #act: () => Promise<void>
+  #running: Promise<void> | undefined
+  #due: NodeJS.Timeout | undefined
+  #since = 0
+
+  constructor (act: () => Promise<void>) { this.#act = act }
+
+  /** Asks for it. */
+  ask (): void {
+    const now = performance.now()
+    if (this.#running === undefined && this.#due === undefined) return this.#begin()
+    if (this.#due === undefined) this.#since = now
+    clearTimeout(this.#due)
+    this.#due = setTimeout(() => {
+      this.#due = undefined
+      this.#begin()
+    }, Math.max(0, Math.min(QUIET, this.#since + LONGEST - now)))
+  }
+
+  /** What is due is not done any more. Settles when nothing is being done. */
+  async end (): Promise<void> {
+    clearTimeout(this.#due)
+    await this.#running
+  }
+
+  #begin (): void {
+    const running = (this.#running ?? Promise.resolve()).then(this.#act).finally(() => {
+      if (this.#running === running) this.#running = undefined
+    })
+    this.#running = running
+  }
+}
