@@ -4,8 +4,8 @@ import type { Socket } from 'node:net'
 /** Requests of one connection that are in work at once: those behind them wait, since their answers have to come in order anyway. */
 const AT_ONCE = 16
 
-/** Requests of one connection that may wait until no more is read from it. We then see no client leave, and no real one comes near it. */
-const WAITING = 64
+/** Requests of one connection that may wait until no more is read from it. We then see no client leave, so it is more than any real one has. */
+const WAITING = 1_000
 
 /** A request whose turn has not come. */
 interface Waiting {

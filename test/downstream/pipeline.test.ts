@@ -52,7 +52,6 @@ t.test('one connection has 16 requests in work at once, the others in their turn
   let idle = false
   const settled = app.generation.idle().then(() => { idle = true })
   hanging.socket.resetAndDestroy()
-  for (let i = 1; i < 17; i++) held[i]?.end('late') // what waits to be read keeps us from seeing that it has left
   await settled
   t.ok(idle)
   t.equal(await inFlight(), 0)
