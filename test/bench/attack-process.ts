@@ -10,14 +10,14 @@ setPriority(15)
 const random = new Random(Number(process.argv[2]))
 const hostile = await openHostileUpstream(random)
 process.on('disconnect', () => process.exit())
-let attacking = false
+let attacking: unknown = false
 const counts = new Map<string, number>()
 const begun = once(process, 'message') as Promise<[{ port: number, pid: number }]>
 process.send?.({ url: hostile.url })
 const [{ port, pid }] = await begun
-const target = { port, random, hangUp: () => { process.kill(pid, 'SIGHUP') } }
+const target = { port, random, hangUp: () => { process.kill(pid, 'SIGHUP') }, announce: (name: string) => { process.send?.({ name }) } }
 process.on('message', message => { attacking = message === 'attack' })
-while (process.connected) {
+while (attacking !== undefined) {
   while (!attacking) await sleep(20)
   await attackUntil(() => !attacking, target, counts)
   process.send?.({ counts: [...counts] })

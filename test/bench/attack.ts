@@ -47,6 +47,9 @@ const sample = (): number => {
 }
 const sampling = setInterval(sample, 5)
 
+/** The attack that runs, and how long a live session has waited at most while it ran. */
+let attack = ''
+const slowest = new Map<string, number>()
 let phase: 'quiet' | 'attack' | undefined
 const seen = { quiet: new Map<string, number[]>(), attack: new Map<string, number[]>() }
 const live = await openLiveSessions(sidecar.port, (session, begun, ms) => {
@@ -55,14 +58,23 @@ const live = await openLiveSessions(sidecar.port, (session, begun, ms) => {
   const [, before = now] = starved.findLast(([at]) => at <= begun) ?? []
   const list = seen[phase].get(session) ?? []
   seen[phase].set(session, list)
-  list.push(Math.max(0, ms - (now - before)))
+  const own = Math.max(0, ms - (now - before))
+  list.push(own)
+  if (phase === 'attack' && own > (slowest.get(attack) ?? 0)) slowest.set(attack, own)
 })
 await sleep(1_000)
 const base = { mb: sidecar.rss(), handles: sidecar.handles() }
 
 let counts: [string, number][] = []
-attacker.on('message', message => { counts = (message as { counts: typeof counts }).counts })
 const end = performance.now() + minutes * 60_000
+const stopped = new Promise<void>(resolve => {
+  attacker.on('message', message => {
+    const { counts: played, name = '' } = message as { counts?: typeof counts, name?: string }
+    if (played === undefined) attack = name
+    else counts = played
+    if (played !== undefined && performance.now() > end) resolve()
+  })
+})
 for (let n = 0; performance.now() < end; n++) {
   const next = n % 2 === 0 ? 'quiet' : 'attack'
   phase = undefined
@@ -74,7 +86,7 @@ for (let n = 0; performance.now() < end; n++) {
 }
 phase = undefined
 attacker.send('quiet')
-await once(attacker, 'message')
+await stopped
 clearInterval(sampling)
 const violations = [...live.wrong]
 
@@ -100,8 +112,8 @@ good.close()
 if (exitCode !== 0) violations.push(`it ended with ${exitCode ?? signal}`)
 
 const quantile = (list: number[], q: number): number => list.length === 0 ? NaN : [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * q))] as number
-say('\n| attack | times |\n| --- | --- |')
-for (const [name, n] of counts.sort()) say(`| ${name} | ${n} |`)
+say('\n| attack | times | longest wait of a live session meanwhile, ms |\n| --- | --- | --- |')
+for (const [name, n] of counts.sort()) say(`| ${name} | ${n} | ${(slowest.get(name) ?? 0).toFixed(0)} |`)
 say('\n| live session | samples quiet, attack | p50 quiet, ms | p50 under attack | p99 quiet | p99 under attack |\n| --- | --- | --- | --- | --- | --- |')
 for (const [session, quiet] of [...seen.quiet].sort()) {
   const attack = seen.attack.get(session) ?? []
