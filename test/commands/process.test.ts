@@ -269,6 +269,18 @@ t.test('a storm of SIGHUPs: what is asked for again and again is done at once, a
   t.equal(begun, 3)
 })
 
+t.test('a storm of SIGHUPs that come one by one, each after the reload that the one before began, makes few', async t => {
+  let done = 0
+  const coalesced = new Coalesced(async () => { await new Promise<void>(resolve => { setImmediate(() => { done++; resolve() }) }) })
+  for (let i = 0; i < 300; i++) {
+    coalesced.ask()
+    for (let turns = 0; turns < 3; turns++) await new Promise(resolve => setImmediate(resolve))
+  }
+  t.ok(done > 0 && done < 10, `${done}`)
+  while (done < 2) await new Promise(resolve => setTimeout(resolve, 50))
+  await coalesced.end()
+})
+
 t.test('SIGHUP: a configuration with mistakes changes nothing; a stop ends what an older one had under way', async t => {
   const [a, b] = [await startNamed(t, 'a'), await startNamed(t, 'b')]
   const dir = t.testdir({})
