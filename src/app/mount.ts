@@ -2,6 +2,7 @@ import httpProxy from '@fastify/http-proxy'
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
+import type { Route } from '../config/options.ts'
 import { isDoubled, listed, nameOf } from '../config/routes.ts'
 import { checkTarget } from '../downstream/conformance.ts'
 import { meantFor } from '../credential/meant.ts'
@@ -11,12 +12,23 @@ import type { Forward, Judged } from '../forward/forward.ts'
 import type { Shares } from '../upstream/shares.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Guard } from '../verdict/guard.ts'
+import { hostName, isAddress, isLoopback } from '../wire/host.ts'
 import { pathOf } from '../wire/target.ts'
 import { choose } from './choose.ts'
 import type { Refuse } from './refuse.ts'
 
 /** nginx's status for a request whose client has left. */
 const CLIENT_GONE = 499
+
+/**
+ * A web page can make its own name lead here (DNS rebinding), and use what needs no credential.
+ * @throws SidecarError `forbidden_host`
+ */
+function checkHost ({ allowedHosts }: Route, host = ''): void {
+  const name = hostName(host)
+  if (allowedHosts === undefined || isLoopback(name) || isAddress(name) || allowedHosts.includes(name.toLowerCase())) return
+  throw new SidecarError('forbidden_host', { detail: JSON.stringify(name.slice(0, 80)) })
+}
 
 /** What the routes beneath a prefix are made of. */
 export interface Mounted {
@@ -78,6 +90,7 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
       const upstream = find(request)
       const { route } = upstream
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
+      checkHost(route, raw.headers.host)
       checkTarget(request.url, route)
       const handshake = upgrades.of(raw) !== undefined
       if (handshake) checkHandshake(raw)

@@ -6,6 +6,7 @@ import { saveMemory } from '../app/memory.ts'
 import { loadConfig, type Config } from '../config/config.ts'
 import { nameOf, shownName } from '../config/routes.ts'
 import { createLog } from '../telemetry/log.ts'
+import { Coalesced } from './coalesced.ts'
 import type { Command } from './command.ts'
 import { reload } from './reload.ts'
 import { writeServerInfo } from './server-info.ts'
@@ -23,7 +24,6 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   const config = loadConfig({ flags, env })
   const log = createLog({ level: config.logLevel, human: stdout.isTTY === true })
   const listener = new Listener(buildApp({ config, log }))
-  let reloading: Promise<unknown> = Promise.resolve()
   let stopping = false
   let removeInfo = (): void => {}
   const stopOnSignals = ({ times }: Config) =>
@@ -31,13 +31,20 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
       if (err !== undefined) log.fatal({ err }, 'uncaught error')
       log.info({ signal }, 'draining')
       stopping = true
-      await reloading
+      await reloads.end()
       await listener.close()
       removeInfo()
       log.info('stopped')
     })
   let grace = stopOnSignals(config)
   let address: { url: string, port: number }
+  const reloads = new Coalesced(async () => {
+    const present = await reload({ flags, env }, listener, log)
+    announce(present, address.url, log)
+    const { uninstall } = grace // it has the old times
+    grace = stopOnSignals(present) // first: Node loses signals that come while nobody listens
+    uninstall()
+  })
   try {
     address = await listener.listen(config.host, config.port)
   } catch (error) {
@@ -51,16 +58,9 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
   log.info(`listening on ${url}`)
   announce(config, url, log)
   if (!loopback.test(config.host)) log.warn(`listening on ${config.host}: everyone who reaches this address can send requests through it`)
-  const hangup = async (): Promise<void> => {
-    const present = await reload({ flags, env }, listener, log)
-    announce(present, url, log)
-    const { uninstall } = grace // it has the old times
-    grace = stopOnSignals(present) // first: Node loses signals that come while nobody listens
-    uninstall()
-  }
   process.on('SIGHUP', () => {
     if (stopping) log.info('no reload while draining')
-    else reloading = reloading.then(hangup)
+    else reloads.ask()
   })
   try {
     if (config.serverInfo !== undefined) removeInfo = writeServerInfo(config.serverInfo, { pid: process.pid, port, url })

@@ -53,6 +53,10 @@ const route = {
       type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true, default: ['ek_', 'sk-admin-', 'sk-ant-oat'],
       description: 'Beginnings of tokens that probePath may not know although they are good, so that they are not asked about.'
     },
+    allowedHosts: {
+      type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true,
+      description: 'Host names besides loopback and addresses on which the route answers. Any where it is not set: a web page that makes its own name lead here (DNS rebinding) has no credential. A route that needs none should set it.'
+    },
     heartbeat: { type: 'integer', minimum: 100, maximum: 2 ** 31 - 1, unit: 'ms', description: 'Silence in a model’s event stream until its clients get a sign of life from us. Without it nothing is put in.' },
     probe: { type: 'string', enum: probeModes, description: 'Instead of the option probe for this route.' },
     probePath: {

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { saveMemory } from '../../src/app/memory.ts'
+import { Coalesced } from '../../src/commands/coalesced.ts'
 import { writeServerInfo } from '../../src/commands/server-info.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { bearer } from '../fixtures/token.ts'
@@ -240,6 +241,44 @@ t.test('SIGHUP: new requests have the new configuration, on old connections too,
   program.child.kill('SIGHUP')
   program.child.kill('SIGTERM')
   t.strictSame(await program.exit, [0, null])
+})
+
+t.test('a storm of SIGHUPs: what is asked for again and again is done at once, and once more for all; never twice at a time, nor after its end', async t => {
+  const ends: (() => void)[] = []
+  let begun = 0
+  const coalesced = new Coalesced(async () => {
+    begun++
+    await new Promise<void>(resolve => { ends.push(resolve) })
+  })
+  for (let i = 0; i < 300; i++) coalesced.ask()
+  while (ends.length < 1) await new Promise(resolve => setImmediate(resolve))
+  await new Promise(resolve => setTimeout(resolve, 300)) // the second is due by now
+  t.equal(begun, 1, 'the first is not over')
+  coalesced.ask()
+  ends[0]?.()
+  while (ends.length < 2) await new Promise(resolve => setImmediate(resolve))
+  ends[1]?.()
+  while (ends.length < 3) {
+    coalesced.ask() // without end, yet it is done
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  coalesced.ask()
+  ends[2]?.()
+  await coalesced.end()
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.equal(begun, 3)
+})
+
+t.test('a storm of SIGHUPs that come one by one, each after the reload that the one before began, makes few', async t => {
+  let done = 0
+  const coalesced = new Coalesced(async () => { await new Promise<void>(resolve => { setImmediate(() => { done++; resolve() }) }) })
+  for (let i = 0; i < 300; i++) {
+    coalesced.ask()
+    for (let turns = 0; turns < 3; turns++) await new Promise(resolve => setImmediate(resolve))
+  }
+  t.ok(done > 0 && done < 10, `${done}`)
+  while (done < 2) await new Promise(resolve => setTimeout(resolve, 50))
+  await coalesced.end()
 })
 
 t.test('SIGHUP: a configuration with mistakes changes nothing; a stop ends what an older one had under way', async t => {

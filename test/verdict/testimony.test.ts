@@ -113,6 +113,15 @@ t.test('a coded body is read, within its bound', async t => {
   t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'request', 'a megabyte in a kilobyte is not unpacked')
 })
 
+t.test('of a body no more levels are built than errors have', async t => {
+  const deep = (levels: number): string => JSON.stringify({ ...openai('invalid_api_key'), rest: 'REST' }).replace('"REST"', '['.repeat(levels) + ']'.repeat(levels))
+  t.equal(reachOf('openai', deep(60)), 'token')
+  t.equal(reachOf('openai', deep(30_000)), 'request', 'it says nothing')
+  t.equal(reachOf('openai', gzipSync(Buffer.from(deep(30_000))), ['Content-Encoding', 'gzip']), 'request')
+  t.equal(reachOf('openai', JSON.stringify({ ...openai('invalid_api_key'), rest: '["\\'.repeat(100) })), 'token', 'brackets in a text are no levels')
+  t.equal(reachOf('openai', '["invalid_api_key"]'), 'request', 'a list has no code')
+})
+
 t.test('no other answer says anything bad, and a 101 nothing good', async t => {
   const body = Buffer.from(JSON.stringify(openai('invalid_api_key')))
   const kindOf = (status: number): string => testimonyOf({ dialect: 'openai' }, 'upstream', { status, headers: [], body }).kind

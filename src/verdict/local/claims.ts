@@ -36,7 +36,7 @@ const plausible = (seconds: unknown): number | undefined =>
  * When a token ends on the clock of `monotonic`, ms; Infinity where it does not say so, or where nobody knows the time.
  */
 export function endOf ({ claims }: Credential, clock: JudgingClock, monotonic: number): number {
-  const exp = plausible(claims?.exp)
+  const exp = plausible(claims?.['exp'])
   const now = exp === undefined ? undefined : clock.now()
   return exp === undefined || now === undefined ? Infinity : monotonic + exp + SKEW - now
 }
@@ -59,8 +59,8 @@ export function createClaimsValidator (clockOf: (route: Route) => JudgingClock) 
     validate (credential: Credential, { route }: Presentation): Inactive | undefined | Promise<Inactive | undefined> {
       const belongs = foreignTo(credential, route.foreignPrefixes)
       if (belongs !== undefined) return refuse('wrong_route', `a credential of this kind does not work on ${route.marks === undefined ? route.prefix : shownName(nameOf(route))}; it belongs on ${belongs}`)
-      const exp = plausible(credential.claims?.exp)
-      const nbf = plausible(credential.claims?.nbf)
+      const exp = plausible(credential.claims?.['exp'])
+      const nbf = plausible(credential.claims?.['nbf'])
       if (exp === undefined && nbf === undefined) return undefined
       const judge = (now: number | undefined): Inactive | undefined => {
         if (now === undefined) return undefined
