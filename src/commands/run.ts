@@ -9,7 +9,7 @@ import { runChild, type Ended } from './run/child.ts'
 import { planFor } from './run/clients.ts'
 import { pastProxies } from './run/environment.ts'
 import { logFile, openLogFile } from './run/log-file.ts'
-import { hasTerminal } from './run/terminal.ts'
+import { atTerminal, endByHangup, hasTerminal, isTerminalGone } from './terminal.ts'
 
 /** The log of a run, and where it is; one that cannot be written is no reason not to start a client. */
 function openLog ({ logLevel: level }: Config, env: CommandContext['env']): { log: Log, where: string[] } {
@@ -53,6 +53,7 @@ export const run: Command = async context => {
     return 2
   }
   saveMemory()
+  const had = atTerminal()
   const plan = planFor(command, { env, args, config: loadConfig({ flags, env }) })
   const config = configFor(context, plan.upstreams)
   const { log, where } = openLog(config, env)
@@ -72,6 +73,7 @@ export const run: Command = async context => {
     code => say(`cannot start ${command} (${code})${code === 'ENOENT' ? ': it is not on the PATH' : ''}`))
   log.info({ code, signal }, 'draining')
   await listener.close()
+  if (process.platform !== 'win32' && isTerminalGone(had)) await endByHangup()
   endBy(signal)
   return code
 }

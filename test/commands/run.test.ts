@@ -9,8 +9,9 @@ import { planFor } from '../../src/commands/run/clients.ts'
 import { pastProxies } from '../../src/commands/run/environment.ts'
 import { logFile, openLogFile, stateFolder } from '../../src/commands/run/log-file.ts'
 import { planOpencode } from '../../src/commands/run/opencode.ts'
-import { hasTerminal } from '../../src/commands/run/terminal.ts'
+import { hasTerminal, isTerminalGone } from '../../src/commands/terminal.ts'
 import { watchOver } from '../../src/commands/run/watchdog.ts'
+import { inheritedSockets } from '../../src/commands/socket-activation.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { commandLine, startProcess } from '../fixtures/program.ts'
 import { jwt } from '../fixtures/token.ts'
@@ -136,6 +137,8 @@ t.test('Windows has its own ways: a console for all, and children that end by th
   t.ok(hasTerminal('win32'))
   t.ok(hasTerminal('linux', '/dev/null'))
   t.notOk(hasTerminal('linux', '/nowhere/tty'))
+  t.ok(isTerminalGone(false, 'win32'), 'a hangup there is a closed console')
+  t.strictSame([['/dev/null', true], ['/nowhere/tty', true], ['/nowhere/tty', false]].map(([path, had]) => isTerminalGone(had as boolean, 'linux', path as string)), [false, true, false])
   watchOver(0, [], 'win32')()
 })
 
@@ -144,6 +147,11 @@ function runs (t: Test, command: readonly string[]) {
   const none = Object.fromEntries(['OPENAI_BASE_URL', 'OPENAI_API_BASE', 'ANTHROPIC_BASE_URL'].map(name => [name, undefined]))
   return startProcess(t, commandLine(['run', '--', ...command]), { detached: true, env: { ...none, XDG_STATE_HOME: t.testdir({}) } })
 }
+
+t.test('sockets of the system are those that it means for this process', async t => {
+  t.strictSame(inheritedSockets({ LISTEN_PID: '7', LISTEN_FDS: '2' }, 7), [3, 4])
+  for (const env of [{}, { LISTEN_PID: '8', LISTEN_FDS: '2' }, { LISTEN_PID: '7' }, { LISTEN_PID: '7', LISTEN_FDS: '0' }, { LISTEN_PID: '7', LISTEN_FDS: '-1' }]) t.strictSame(inheritedSockets(env, 7), [])
+})
 
 /** A command line in this process, and what it says. */
 async function say (args: string[], env: Record<string, string> = {}) {
@@ -300,4 +308,18 @@ t.test('what can not be run says why, with a shell’s exit code', async t => {
   t.match(await say(['run', 'codex'], env), { code: 2, err: /perhaps codex-sidecar run -- codex;/ })
   t.match(await say(['check', '--', 'codex'], env), { code: 2, err: /unknown command "check --"/ })
   t.match(await say(['run', '--', 'codex', '--version'], { ...env, CODEX_HOME: home, PATH: '/nowhere', OPENAI_BASE_URL: 'x' }), { code: 127 })
+})
+
+t.test('it drains and ends when its terminal is closed', { skip: !existsSync('/usr/bin/script') && 'needs script(1)' }, async t => {
+  const dir = t.testdir({})
+  const quoted = commandLine(['--port=0', '--server-info', `${dir}/info`]).map(word => `'${word}'`).join(' ')
+  const terminal = startProcess(t, ['script', '-qfec', `exec ${quoted}`, '/dev/null'], { input: true, detached: true, env: { SHELL: '/bin/sh' } })
+  await appears(`${dir}/info`)
+  const { pid, port } = JSON.parse(readFileSync(`${dir}/info`, 'utf8')) as { pid: number, port: number }
+  t.teardown(() => { try { process.kill(pid, 'SIGKILL') } catch { /* it has ended */ } })
+  const watcher = watch(dir)
+  terminal.child.kill('SIGKILL')
+  while (existsSync(`${dir}/info`)) await once(watcher, 'change')
+  watcher.close()
+  t.ok(await isFree(port))
 })
