@@ -19,7 +19,7 @@ const commands: Readonly<Record<string, Entry>> = {
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe'])
+const switches = new Set(['json', 'probe', 'write', 'undo', 'yes'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
@@ -34,6 +34,8 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE
   check: --route PREFIX        the route to judge for (default: the one that fits the token)
          --probe               ask the upstream too
+  setup: --write              write them into the client's configuration, after showing the change (--yes asks nothing)
+         --undo                take back what was written
   doctor: --json               the report for programs
 
 All options: config/README.md
