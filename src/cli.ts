@@ -12,6 +12,7 @@ interface Entry {
 const commands: Readonly<Record<string, Entry>> = {
   run: { load: async () => (await import('./commands/serve.ts')).serve, words: 0 },
   'run --': { load: async () => (await import('./commands/run.ts')).run, words: 0 },
+  'ensure --': { load: async () => (await import('./commands/ensure.ts')).ensure, words: 0 },
   check: { load: async () => (await import('./commands/check.ts')).check, words: 0 },
   doctor: { load: async () => (await import('./commands/doctor.ts')).doctor, words: 0 },
   setup: { load: async () => (await import('./commands/setup.ts')).setup, words: 1 },
@@ -25,6 +26,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
 
   codex-sidecar run -- CLIENT  start a client behind it, on a free port, until the client ends: codex, claude, any command
   codex-sidecar [run]          listen (default 127.0.0.1:7257) until a signal ends it
+  codex-sidecar ensure -- CMD  start it in the background where it does not run, then become a command
   codex-sidecar check          judge the token on standard input; exit 0 active, 1 inactive, 2 could not tell
   codex-sidecar doctor         look for what is wrong: address, clients, logins, network; exit 1 where something is
   codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, cline, …

@@ -3,7 +3,6 @@ import { chmodSync, existsSync, readFileSync, statSync, truncateSync, watch, wri
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import t, { type Test } from 'tap'
-import { run as runCommandLine } from '../../src/cli.ts'
 import { planClaude } from '../../src/commands/run/claude.ts'
 import { planFor } from '../../src/commands/run/clients.ts'
 import { pastProxies } from '../../src/commands/run/environment.ts'
@@ -13,7 +12,7 @@ import { hasTerminal, isTerminalGone } from '../../src/commands/terminal.ts'
 import { watchOver } from '../../src/commands/run/watchdog.ts'
 import { inheritedSockets } from '../../src/commands/socket-activation.ts'
 import { loadConfig } from '../../src/config/config.ts'
-import { commandLine, startProcess } from '../fixtures/program.ts'
+import { appears, commandLine, say, startProcess } from '../fixtures/program.ts'
 import { jwt } from '../fixtures/token.ts'
 import { json, startUpstream } from '../fixtures/upstream.ts'
 
@@ -152,23 +151,6 @@ t.test('sockets of the system are those that it means for this process', async t
   t.strictSame(inheritedSockets({ LISTEN_PID: '7', LISTEN_FDS: '2' }, 7), [3, 4])
   for (const env of [{}, { LISTEN_PID: '8', LISTEN_FDS: '2' }, { LISTEN_PID: '7' }, { LISTEN_PID: '7', LISTEN_FDS: '0' }, { LISTEN_PID: '7', LISTEN_FDS: '-1' }]) t.strictSame(inheritedSockets(env, 7), [])
 })
-
-/** A command line in this process, and what it says. */
-async function say (args: string[], env: Record<string, string> = {}) {
-  let [out, err] = ['', '']
-  const code = await runCommandLine(args, { env, stdin: process.stdin, stdout: { write: text => { out += text } }, stderr: { write: text => { err += text } } })
-  return { code, out, err }
-}
-
-/** Settles when a file is there. */
-async function appears (file: string): Promise<void> {
-  const watcher = watch(dirname(file))
-  try {
-    while (!existsSync(file)) await once(watcher, 'change')
-  } finally {
-    watcher.close()
-  }
-}
 
 /** Settles when a file holds a text. */
 async function holds (file: string, text: string): Promise<void> {

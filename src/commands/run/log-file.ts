@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, statSync } from 'node:fs'
+import { mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import pino, { type DestinationStream } from 'pino'
 import { filled, homeOf } from '../doctor/home.ts'
@@ -18,18 +18,26 @@ export function stateFolder (env: Env, platform: NodeJS.Platform = process.platf
 /** Where the log of `run` goes: one file for all, so that none is left behind by each. */
 export const logFile = (env: Env): string => join(stateFolder(env), 'run.log')
 
+/** Where one that runs in the background writes. */
+export const backgroundLogFile = (env: Env): string => join(stateFolder(env), 'background.log')
+
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0
 
+/** Opens a file to add lines to, for its owner's eyes; a large one begins anew. @throws the system's error */
+export function openForLines (file: string): number {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  if (sizeOf(file) > LARGEST) renameSync(file, `${file}.1`)
+  return openSync(file, 'a', 0o600)
+}
+
 /**
- * Opens the log for its owner's eyes. Each line is added whole, so that those of several programs do not mix, and says
+ * Opens the log of a run. Each line is added whole, so that those of several programs do not mix, and says
  * whose it is.
  * @param run tells the lines of one program from those of others
  * @throws the system's error
  */
 export function openLogFile (file: string, run: number): DestinationStream {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  if (sizeOf(file) > LARGEST) renameSync(file, `${file}.1`)
-  const to = pino.destination({ dest: file, append: true, mode: 0o600, sync: true })
+  const to = pino.destination({ fd: openForLines(file), sync: true })
   to.on('error', () => {}) // a full disk ends no client
   return { write: line => { to.write(line.replace('{', `{"run":${run},`)) } }
 }
