@@ -6,12 +6,9 @@ import { Agent, request } from 'undici'
  */
 export async function whoAnswers (origin: string, patience: number): Promise<'ours' | 'other' | 'nobody'> {
   const dispatcher = new Agent({ connect: { timeout: patience } })
-  try {
-    const { body } = await request(`${origin}/livez`, { dispatcher, headersTimeout: patience, bodyTimeout: patience })
-    return (await body.text()).includes('"alive"') ? 'ours' : 'other'
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED' ? 'nobody' : 'other'
-  } finally {
-    await dispatcher.destroy()
-  }
+  const asked = request(`${origin}/livez`, { dispatcher, headersTimeout: patience, bodyTimeout: patience })
+  const answering = await asked.then(async ({ body }) => (await body.text()).includes('"alive"') ? 'ours' : 'other')
+    .catch((error: unknown) => (error as NodeJS.ErrnoException).code === 'ECONNREFUSED' ? 'nobody' : 'other')
+  await dispatcher.destroy()
+  return answering
 }
