@@ -78,7 +78,7 @@ const route = {
 export const routeProperties = route.properties
 
 export const optionsSchema = group({
-  host: { type: 'string', minLength: 1, default: '127.0.0.1', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on. Beyond loopback everyone who reaches it can use it.' },
+  host: { type: 'string', minLength: 1, default: 'localhost', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on; localhost stands for both loopbacks, 127.0.0.1 and ::1. Beyond loopback everyone who reaches it can use it.' },
   port: { type: 'integer', minimum: 0, maximum: 65535, default: 7257, flag: 'port', env: 'CODEX_SIDECAR_PORT', description: 'Port to listen on; 0 takes a free one.' },
   logLevel: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', flag: 'log-level', env: 'CODEX_SIDECAR_LOG_LEVEL', description: 'Least level that is logged.' },
   serverInfo: { type: 'string', minLength: 1, flag: 'server-info', env: 'CODEX_SIDECAR_SERVER_INFO', description: 'File that gets {"pid","port","url"} once it listens.' },

@@ -1,40 +1,18 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, readdirSync, statSync, symlinkSync, watch, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { saveMemory } from '../../src/app/memory.ts'
 import { Coalesced } from '../../src/commands/coalesced.ts'
 import { writeServerInfo } from '../../src/commands/server-info.ts'
+import { start } from '../fixtures/program.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { bearer } from '../fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
-/** The program as a process of its own; killed with the test if it still runs. */
-function start (t: Test, args: string[], env: Record<string, string> = {}, node: string[] = []) {
-  const child = spawn(process.execPath, [...process.execArgv, ...node, main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let out = ''
-  let err = ''
-  const waiting = new Set<() => void>()
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); for (const wake of waiting) wake() })
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString() })
-  const exit = once(child, 'exit') as Promise<[number | null, string | null]>
-  t.teardown(() => child.kill('SIGKILL'))
-  const printed = (text: string): Promise<void> => new Promise((resolve, reject) => {
-    const look = (): void => { if (out.includes(text)) resolve() }
-    waiting.add(look)
-    look()
-    void exit.then(() => { reject(new Error(`it ended before it printed ${text}: ${out} ${err}`)) })
-  })
-  return { child, exit, printed, get out () { return out }, get err () { return err } }
-}
 
 /** The server info file's content, once it is there. */
 async function serverInfo (dir: string): Promise<{ pid: number, port: number, url: string }> {
@@ -311,7 +289,7 @@ for (const [reader, leave] of Object.entries<(stdout: Readable) => void>({ 'does
     const { child, exit, printed } = program
     await printed('/v1/messages/ goes to')
     const client = new RawClient(t, Number(/"listening on http:\/\/127\.0\.0\.1:(\d+)"/.exec(program.out)?.[1]))
-    leave(child.stdout)
+    leave(program.stdout)
     const requests = 50_000 // more lines than Node, the system and we hold
     for (let i = 0; i < requests / 1_000; i++) client.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1_000))
     for (let i = 0; i < requests; i++) await client.answer()
