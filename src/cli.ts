@@ -11,6 +11,8 @@ interface Entry {
 
 const commands: Readonly<Record<string, Entry>> = {
   run: { load: async () => (await import('./commands/serve.ts')).serve, words: 0 },
+  'run --': { load: async () => (await import('./commands/run.ts')).run, words: 0 },
+  'ensure --': { load: async () => (await import('./commands/ensure.ts')).ensure, words: 0 },
   check: { load: async () => (await import('./commands/check.ts')).check, words: 0 },
   doctor: { load: async () => (await import('./commands/doctor.ts')).doctor, words: 0 },
   setup: { load: async () => (await import('./commands/setup.ts')).setup, words: 1 },
@@ -18,28 +20,35 @@ const commands: Readonly<Record<string, Entry>> = {
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe', 'use-system-ca'])
+const switches = new Set(['json', 'probe', 'use-system-ca', 'write', 'undo', 'yes'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
+  codex-sidecar run -- CLIENT  start a client behind it, on a free port, until the client ends: codex, claude, any command
   codex-sidecar [run]          listen (default 127.0.0.1:7257) until a signal ends it
+  codex-sidecar ensure -- CMD  start it in the background where it does not run, then become a command
   codex-sidecar check          judge the token on standard input; exit 0 active, 1 inactive, 2 could not tell
   codex-sidecar doctor         look for what is wrong: address, clients, logins, network; exit 1 where something is
-  codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, cline, …
+  codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, kilo,
+                               cline, continue, qwen-code, openai, anthropic, ai, agents, langchain
   codex-sidecar demo           show what it does, without any network
   codex-sidecar --help | --version
 
   --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE --use-system-ca
   check: --route PREFIX        the route to judge for (default: the one that fits the token)
          --probe               ask the upstream too
+  setup: --write              write them into the client's configuration, after showing the change (--yes asks nothing)
+         --undo                take back what was written
   doctor: --json               the report for programs
 
 All options: config/README.md
 `
 
-/** Flags by name; what is wrong with them is for the configuration to report. */
-function parse (args: readonly string[]) {
-  const { tokens } = parseArgs({ args: [...args], strict: false, allowPositionals: true, tokens: true })
+/** Flags by name; what is wrong with them is for the configuration to report. What stands behind `--` is another's. */
+function parse (all: readonly string[]) {
+  const end = all.indexOf('--')
+  const [args, rest] = end === -1 ? [[...all], undefined] : [all.slice(0, end), all.slice(end + 1)]
+  const { tokens } = parseArgs({ args, strict: false, allowPositionals: true, tokens: true })
   const flags: Record<string, string | undefined> = {}
   const words: string[] = []
   let open: string | undefined
@@ -54,15 +63,16 @@ function parse (args: readonly string[]) {
       open = undefined
     }
   }
-  return { flags, words }
+  return { flags, words, rest }
 }
 
 /**
  * Runs a command line. Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.
  * @returns the exit code, or undefined where the process goes on
  */
-export async function run (args: readonly string[], context: Omit<CommandContext, 'flags' | 'words'>): Promise<number | undefined> {
-  const { flags, words: [name = 'run', ...words] } = parse(args)
+export async function run (args: readonly string[], context: Omit<CommandContext, 'flags' | 'words' | 'rest'>): Promise<number | undefined> {
+  const { flags, words: [first = 'run', ...words], rest } = parse(args)
+  const name = rest === undefined ? first : `${first} --`
   const { stdout, stderr } = context
   const wanted = 'help' in flags || 'h' in flags || name === 'help' ? help : 'version' in flags || name === 'version' ? `${version()}\n` : undefined
   if (wanted !== undefined) {
@@ -71,12 +81,12 @@ export async function run (args: readonly string[], context: Omit<CommandContext
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry === undefined || words.length > entry.words) {
-    stderr.write(`codex-sidecar: unknown ${entry === undefined ? `command ${JSON.stringify(name)}` : `word ${JSON.stringify(words[entry.words])}`}; see codex-sidecar --help\n`)
+    stderr.write(`codex-sidecar: unknown ${entry === undefined ? `command ${JSON.stringify(name)}` : `word ${JSON.stringify(words[entry.words])}${first === 'run' ? `, perhaps codex-sidecar run -- ${words.join(' ')}` : ''}`}; see codex-sidecar --help\n`)
     return 2
   }
   try {
     const command = await entry.load()
-    return await command({ ...context, flags, words })
+    return await command({ ...context, flags, words, rest })
   } catch (error) {
     // By its name: its class would load the whole configuration for a --help.
     if (!(error instanceof Error) || error.name !== 'ConfigError') throw error

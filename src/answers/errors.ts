@@ -9,6 +9,8 @@ interface Kind {
   readonly proxy: string
   /** What happened, whose fault it is, what to do next: the words before and after the detail, for which `%` stands; `@` for what the credential is called. */
   readonly words: readonly string[]
+  /** The same where the request is not to be repeated. */
+  readonly final?: readonly string[]
 }
 
 const kind = (status: number, type: string, proxy: string, message: string): Kind => ({ status, type, proxy, words: message.split('%') })
@@ -49,14 +51,21 @@ const kinds = {
   upstream_incomplete: upstream(502, 'http_response_incomplete', 'The upstream refused with status % and its explanation did not arrive whole. Your own connection is unharmed.'),
   lane_full: upstream(503, 'connection_limit_reached', 'This route is overloaded: all % places for this kind of request are taken. Retry in a second.'),
   draining: upstream(503, 'destination_unavailable', 'codex-sidecar is shutting down. Retry in a second.'),
-  upstream_timeout: upstream(504, 'http_response_timeout', 'The upstream did not answer in time: %. Your credential was not judged; retry.')
+  upstream_timeout: {
+    ...upstream(504, 'http_response_timeout', 'Upstream connection error (connection timeout, socket hang up): %. Your credential was not judged; retry.'),
+    // Without the words for a lost connection: what is repeated for them would be paid for again.
+    final: 'The upstream has the whole request and did not answer in time: %. It may still be at work on it, so that a repetition may be paid for twice. Where it needs longer, raise times.headers.'.split('%')
+  }
 } as const satisfies Record<string, Kind>
 
 /** How a message about a credential begins; Claude Code looks for its upstream's own "invalid x-api-key", in lower case. */
 const invalid = (named: string): string => `${/^[a-z-]+$/.test(named) ? 'invalid' : 'Invalid'} ${named}`
 
-/** A code's words, `detail` in their place. `named`: what the credential is called that they are about. */
-export const describe = (code: Code, detail: string, named = 'bearer token'): string => kinds[code].words.join(detail).replace(/^@/, invalid(named))
+/** A code's words, `detail` in their place. `named`: what the credential is called that they are about; `final`: whether they are not to invite a repetition. */
+export function describe (code: Code, detail: string, named = 'bearer token', final = false): string {
+  const { words, final: last = words }: Kind = kinds[code]
+  return (final ? last : words).join(detail).replace(/^@/, invalid(named))
+}
 
 /** The closed set of codes in our answers. */
 export type Code = keyof typeof kinds
@@ -104,7 +113,7 @@ export class SidecarError extends Error {
     // It says where the client stands, not where the code does; a stack is most of what a refusal would cost.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    super(describe(code, detail, named), cause === undefined ? undefined : { cause })
+    super(describe(code, detail, named, final), cause === undefined ? undefined : { cause })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail

@@ -59,6 +59,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const drain = new Drain()
   const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const nextId = createRequestIds()
+  const wait = (): () => void => drain.track({})
+  const route = (request: IncomingMessage, response: ServerResponse): void => { app.routing(request, response) }
   const legacy = before?.legacy ?? foundLegacy(config, clock, log)
   const { read, loop, metrics, pipelines, refusals, journal } = legacy
   /** A request is over, and its status and ending are known. */
@@ -107,7 +109,10 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   })
   app.server.maxConnections = limits.connections
   app.server.maxHeadersCount = 0 // as many as limits.headerBytes has room for: Node leaves out those beyond 2,000 and goes on without them
-  pipelines.watch(app.server)
+  app.server.removeAllListeners('request')
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) { // an upload that waits for our word gets it from the forwarder, once the guard has passed it
+    app.server.on(event, (request: IncomingMessage, response: ServerResponse) => { pipelines.take(route, request, response, wait) })
+  }
   const bare = answerBareErrors(app, { config, log, pipelines, journal, refusals, nextId })
   const upgrades = acceptUpgrades(app, pipelines)
 

@@ -2,20 +2,33 @@ import httpProxy from '@fastify/http-proxy'
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
+import type { Route } from '../config/options.ts'
 import { isDoubled, listed, nameOf } from '../config/routes.ts'
 import { checkTarget } from '../downstream/conformance.ts'
+import { meantFor } from '../credential/meant.ts'
 import type { Drain } from '../downstream/drain.ts'
 import { checkHandshake, type Upgrades } from '../downstream/upgrade.ts'
 import type { Forward, Judged } from '../forward/forward.ts'
 import type { Shares } from '../upstream/shares.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import type { Decision, Guard } from '../verdict/guard.ts'
+import type { Guard } from '../verdict/guard.ts'
+import { hostName, isAddress, isLoopback } from '../wire/host.ts'
 import { pathOf } from '../wire/target.ts'
 import { choose } from './choose.ts'
 import type { Refuse } from './refuse.ts'
 
 /** nginx's status for a request whose client has left. */
 const CLIENT_GONE = 499
+
+/**
+ * A web page can make its own name lead here (DNS rebinding), and use what needs no credential.
+ * @throws SidecarError `forbidden_host`
+ */
+function checkHost ({ allowedHosts }: Route, host = ''): void {
+  const name = hostName(host)
+  if (allowedHosts === undefined || isLoopback(name) || isAddress(name) || allowedHosts.includes(name.toLowerCase())) return
+  throw new SidecarError('forbidden_host', { detail: JSON.stringify(name.slice(0, 80)) })
+}
 
 /** What the routes beneath a prefix are made of. */
 export interface Mounted {
@@ -31,11 +44,14 @@ export interface Mounted {
   patience: number
 }
 
+/** A request that the guard has decided about. */
+type Asked = Pick<Judged, 'upstream' | 'fields' | 'decision'>
+
 /** Mounts the routes beneath one prefix: the guard first, at the earliest place that can refuse, then the forwarder behind http-proxy. */
 export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward, drain, upgrades, refuse, patience }: Mounted): void {
   const pass = (request: FastifyRequest, reply: FastifyReply): void => { forward(request, reply, request.judged) }
   /** Straight on from the hook: http-proxy would parse the URL three times first, and Fastify the Content-Type, for nothing. */
-  const settle = (request: FastifyRequest, reply: FastifyReply, upstream: Upstream, decision: Decision): Promise<void> | void => {
+  const settle = (request: FastifyRequest, reply: FastifyReply, { upstream, fields, decision }: Asked): Promise<void> | void => {
     const { record } = request
     const { refusal, lane, source, credential } = decision
     record.source = source
@@ -46,7 +62,7 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
     const { shares } = upstream.lanes[lane]
     const holder = credential?.fingerprint ?? ''
     const enter = (leave: () => void): void => {
-      request.judged = { upstream, decision, upgrade: upgrades.of(request.raw), leave }
+      request.judged = { upstream, decision, fields, upgrade: upgrades.of(request.raw), leave }
       pass(request, reply)
     }
     return shares.admits(holder) ? enter(shares.take(holder)) : queue(reply.raw, shares, holder).then(enter)
@@ -74,17 +90,19 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
       const upstream = find(request)
       const { route } = upstream
       if (drain.begun) throw new SidecarError('draining', { retryAfter: 1 })
+      checkHost(route, raw.headers.host)
       checkTarget(request.url, route)
       const handshake = upgrades.of(raw) !== undefined
       if (handshake) checkHandshake(raw)
-      const decision = guard({ route, raw: raw.rawHeaders, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
+      const fields = meantFor(route, raw.rawHeaders)
+      const decision = guard({ route, raw: fields, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
       if (!(decision instanceof Promise)) {
-        settle(request, reply, upstream, decision)?.catch(next)
+        settle(request, reply, { upstream, fields, decision })?.catch(next)
         return
       }
       const done = drain.track({}) // it has its own, short time
       decision.then(settled => {
-        if (!reply.raw.destroyed) return settle(request, reply, upstream, drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled)
+        if (!reply.raw.destroyed) return settle(request, reply, { upstream, fields, decision: drain.begun ? { ...settled, refusal: new SidecarError('draining', { retryAfter: 1 }) } : settled })
         settled.learn(CLIENT_GONE, []) // if it was to ask again for all, another one may
         reply.hijack()
       }).catch(next).finally(done)

@@ -4,6 +4,10 @@ export interface CommandContext {
   readonly flags: Readonly<Record<string, string | undefined>>
   /** Words after the command's name. */
   readonly words: readonly string[]
+  /** Another program's command line, behind `--`. */
+  readonly rest?: readonly string[] | undefined
+  /** The command line that runs this program. */
+  readonly self?: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: AsyncIterable<Buffer | string>
   readonly stdout: { write: (text: string) => unknown, isTTY?: boolean }

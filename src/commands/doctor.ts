@@ -3,10 +3,10 @@ import type { Command } from './command.ts'
 import { codexFindings } from './doctor/clients/codex.ts'
 import { editorFindings } from './doctor/clients/editors.ts'
 import { environmentFindings } from './doctor/clients/environment.ts'
-import { openclawFindings } from './doctor/clients/openclaw.ts'
+import { openclawFindings, ownProviders } from './doctor/clients/openclaw.ts'
 import { listenerFindings } from './doctor/listener.ts'
 import { openclawLogins } from './doctor/logins/openclaw.ts'
-import { ownSqlite } from './doctor/logins/sqlite.ts'
+import { commandSqlite, ownSqlite } from './doctor/logins/sqlite.ts'
 import { proxyFindings } from './doctor/network/proxy.ts'
 import { networkFindings } from './doctor/network/upstream.ts'
 import { humanText, jsonText, worstOf } from './doctor/report.ts'
@@ -18,12 +18,12 @@ import { humanText, jsonText, worstOf } from './doctor/report.ts'
 export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }) => {
   const config = loadConfig({ flags, env })
   const clients = [
-    ...openclawFindings(env, config), ...openclawLogins(env, ownSqlite()),
+    ...openclawFindings(env, config), ...openclawLogins(env, ownSqlite() ?? commandSqlite(env), ownProviders(env, config)),
     ...codexFindings(env, config), ...editorFindings(env, config),
     ...environmentFindings(env, config)
   ]
-  const pointed = clients.filter(({ check, severity }) => check.endsWith('.base_url') && severity === 'ok').length
-  const [listener, network] = await Promise.all([listenerFindings(config, pointed), networkFindings(env, config)])
+  const origins = clients.flatMap(({ origin }) => origin ?? [])
+  const [listener, network] = await Promise.all([listenerFindings(config, origins), networkFindings(env, config)])
   const findings = [...listener, ...clients, ...proxyFindings(env, config), ...network]
   stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
   return worstOf(findings) === 'problem' ? 1 : 0

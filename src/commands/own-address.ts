@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 
-/** Addresses that mean all of a machine's own. */
-const everywhere = /^(?:0\.0\.0\.0|::|\[::\])$/
+/** Hosts that stand for 127.0.0.1 among others. */
+const everywhere = /^(?:0\.0\.0\.0|::|\[::\]|localhost)$/
 const thisMachine = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|0\.0\.0\.0|host\.(?:docker|containers)\.internal)$/
 
 /** Where clients on this machine reach the listener, without a last slash. */

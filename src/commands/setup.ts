@@ -2,9 +2,15 @@ import { loadConfig } from '../config/config.ts'
 import { baseUrls, recipes, usableRecipes } from '../status/setup-lines.ts'
 import type { Command } from './command.ts'
 import { ownOrigin } from './own-address.ts'
+import { writeOrRefuse } from './setup/write.ts'
 
-/** Prints the lines that point a client here. Exit 2 for a client it does not know, or whose routes the configuration lacks. */
-export const setup: Command = ({ flags, env, words: [client = ''], stdout, stderr }) => {
+/**
+ * Prints the lines that point a client here; with `--write` they are written into its configuration, with `--undo` taken
+ * back. Exit 1 where a configuration is left alone, 2 for a client it does not know, or whose routes the configuration
+ * lacks.
+ */
+export const setup: Command = async context => {
+  const { flags: { write, undo, yes: _, ...flags }, env, words: [client = ''], stdout, stderr } = context
   const config = loadConfig({ flags, env })
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {
@@ -19,6 +25,7 @@ export const setup: Command = ({ flags, env, words: [client = ''], stdout, stder
     stderr.write(`codex-sidecar: this configuration has no route ${missing.join(' or ')} for ${client}; it has ${prefixes.map(prefix => `${prefix}/`).join(', ')}\n`)
     return 2
   }
+  if (write !== undefined || undo !== undefined) return await writeOrRefuse(client, undo !== undefined, context, config)
   stdout.write(usable.map(({ heading, lines }) => [heading, ...lines.map(line => `  ${line}`)].join('\n')).join('\n\n') + '\n')
   return 0
 }

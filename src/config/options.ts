@@ -39,7 +39,11 @@ const route = {
     },
     foreignPrefixes: {
       type: 'object', additionalProperties: { type: 'string' },
-      default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong.'
+      default: {}, description: 'Token prefixes that certainly do not work here, each with the route where they belong. Such a token is refused, or left out where the request has another one beside it.'
+    },
+    withheld: {
+      type: 'array', items: { type: 'string', format: 'field' }, uniqueItems: true,
+      default: [], description: 'Header fields that never go there, such as those in which other companies take their keys.'
     },
     shape: {
       type: 'array', items: { type: 'string', pattern: '^[a-z0-9-]+$' }, uniqueItems: true, default: shapeFields,
@@ -48,6 +52,10 @@ const route = {
     unprobed: {
       type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true, default: ['ek_', 'sk-admin-', 'sk-ant-oat'],
       description: 'Beginnings of tokens that probePath may not know although they are good, so that they are not asked about.'
+    },
+    allowedHosts: {
+      type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true,
+      description: 'Host names besides loopback and addresses on which the route answers. Any where it is not set: a web page that makes its own name lead here (DNS rebinding) has no credential. A route that needs none should set it.'
     },
     heartbeat: { type: 'integer', minimum: 100, maximum: 2 ** 31 - 1, unit: 'ms', description: 'Silence in a model’s event stream until its clients get a sign of life from us. Without it nothing is put in.' },
     proxy: { type: 'string', minLength: 1, format: 'proxy', description: 'Proxy before this upstream, instead of what the environment says: an http, https, socks5 or socks5h URL with user and password where it wants them, host:port for http, or none.' },
@@ -73,7 +81,7 @@ const route = {
 export const routeProperties = route.properties
 
 export const optionsSchema = group({
-  host: { type: 'string', minLength: 1, default: '127.0.0.1', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on. Beyond loopback everyone who reaches it can use it.' },
+  host: { type: 'string', minLength: 1, default: 'localhost', flag: 'host', env: 'CODEX_SIDECAR_HOST', description: 'Address to listen on; localhost stands for both loopbacks, 127.0.0.1 and ::1. Beyond loopback everyone who reaches it can use it.' },
   port: { type: 'integer', minimum: 0, maximum: 65535, default: 7257, flag: 'port', env: 'CODEX_SIDECAR_PORT', description: 'Port to listen on; 0 takes a free one.' },
   logLevel: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', flag: 'log-level', env: 'CODEX_SIDECAR_LOG_LEVEL', description: 'Least level that is logged.' },
   serverInfo: { type: 'string', minLength: 1, flag: 'server-info', env: 'CODEX_SIDECAR_SERVER_INFO', description: 'File that gets {"pid","port","url"} once it listens.' },

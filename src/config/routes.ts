@@ -61,29 +61,41 @@ const official: ReadonlySet<string> = new Set(['chatgpt.com', 'api.openai.com', 
 /** Beginnings of tokens that certainly do not work at the official origins behind these prefixes, each with the route where they belong. */
 export const foreignKinds: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '/backend-api': { 'sk-ant-': '/v1/messages', 'sk-': '/v1/' },
+  '/v1/messages': { 'sk-proj-': '/v1/', 'sk-svcacct-': '/v1/' },
   '/v1': { 'sk-ant-': '/v1/messages' }
 }
 
 /** Only before its own company's origin is a key of another one certainly wrong, and would also be told to the wrong one. */
-const foreignTo = (upstream: string, prefix: string): Record<string, string> => official.has(new URL(upstream).hostname) ? { ...foreignKinds[prefix] } : {}
+const isOfficial = (upstream: string): boolean => official.has(new URL(upstream).hostname)
+
+/** Where the companies whose keys clients have take them. */
+export const credentialFields: readonly string[] = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key']
+
+/** What is told to no company but its own: kinds of keys, and fields in which it takes none. */
+const foreignTo = (upstream: string, prefix: string, credential: readonly string[]): Pick<Route, 'foreignPrefixes' | 'withheld'> => isOfficial(upstream)
+  ? { foreignPrefixes: { ...foreignKinds[prefix] }, withheld: credentialFields.filter(field => !credential.includes(field)) }
+  : { foreignPrefixes: {}, withheld: [] }
 
 /** The default routes (design.md section 2). */
 export function defaultRoutes ({ chatgptUpstream, openaiUpstream, anthropicUpstream }: Options): NonNullable<Options['routes']> {
   const path = (name: string, upstream: string): string => new URL(name, upstream).pathname
   const { shape: { default: shape }, unprobed: { default: unasked } } = routeProperties
   const common = { shape: [...shape], unprobed: [...unasked] }
-  const anthropic = { ...common, dialect: 'anthropic', credential: ['x-api-key', 'authorization'], foreignPrefixes: {}, probePath: path('models', anthropicUpstream) } as const
-  const others = { ...anthropic, credential: [...anthropic.credential], prefix: '/v1', upstream: anthropicUpstream }
+  const credential = ['x-api-key', 'authorization']
+  const others = {
+    ...common, prefix: '/v1', upstream: anthropicUpstream, dialect: 'anthropic', credential, ...foreignTo(anthropicUpstream, '/v1/messages', credential),
+    probePath: path('models', anthropicUpstream)
+  } as const
   const { probePath, ...unprobed } = others // a probe would lack the version that such clients do not know of
   return [
     {
       prefix: '/backend-api', upstream: chatgptUpstream, dialect: 'openai', credential: ['authorization'],
-      ...common, foreignPrefixes: foreignTo(chatgptUpstream, '/backend-api'), probePath: `${path('codex/models', chatgptUpstream)}?client_version={version}`
+      ...common, ...foreignTo(chatgptUpstream, '/backend-api', ['authorization']), probePath: `${path('codex/models', chatgptUpstream)}?client_version={version}`
     },
     { ...others, prefix: '/v1/messages', upstream: new URL('messages', anthropicUpstream).href },
     {
       prefix: '/v1', upstream: openaiUpstream, dialect: 'openai', credential: ['authorization', 'sec-websocket-protocol'],
-      ...common, foreignPrefixes: foreignTo(openaiUpstream, '/v1'), probePath: path('models', openaiUpstream)
+      ...common, ...foreignTo(openaiUpstream, '/v1', ['authorization']), probePath: path('models', openaiUpstream)
     },
     { ...others, marks: ['anthropic-version'] },
     // Anthropic's OpenAI-compatible paths: at OpenAI such a key works for nothing, and it is none of OpenAI's business.
@@ -104,10 +116,12 @@ export function settleRoutes (options: Options, mistakes: string[]): Route[] {
     openaiUpstream: slashed(openaiUpstream),
     anthropicUpstream: slashed(anthropicUpstream)
   })
-  const settled = routes.map(({ prefix, marks, credential, proxy: _elsewhere, ...route }): Route => ({
+  const lower = (fields: readonly string[]): string[] => [...new Set(fields.map(field => field.toLowerCase()))]
+  const settled = routes.map(({ prefix, marks, credential, withheld, proxy: _elsewhere, ...route }): Route => ({
     ...route,
     prefix: prefix.replace(/\/+$/, ''),
-    credential: [...new Set(credential.map(field => field.toLowerCase()))],
+    credential: lower(credential),
+    withheld: lower(withheld),
     ...marks === undefined ? undefined : { marks: marks.map(mark => mark.replace(/^[^:]+/, field => field.toLowerCase())).sort() }
   }))
   settled.forEach((route, i) => {

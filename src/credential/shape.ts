@@ -22,9 +22,11 @@ function wordsOf (raw: readonly string[], fields: readonly string[]): string {
  * @param key of the digests; a random one for each process
  */
 export function createShapeReader (key: string = randomBytes(32).toString('hex')) {
-  let last = { words: '', shape: '' as Shape }
+  const none = '' as Shape
+  let last = { words: '', shape: none }
   return function shapeOf (raw: readonly string[], fields: readonly string[]): Shape {
     const words = wordsOf(raw, fields)
+    if (words === '') return none
     if (words === last.words) return last.shape
     const shape = hash('sha256', key + words).slice(0, DIGITS) as Shape
     last = { words, shape }

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -55,10 +54,6 @@ export function answerBareErrors (app: FastifyInstance, { config, log, pipelines
       refusals.bare(error, reqId)
       socket.end(serializeAnswer(answerTo(error, reqId)), () => socket.destroy())
     })
-  }
-  // An upload that waits for our word gets it from the forwarder, once the guard has passed it.
-  for (const event of ['checkContinue', 'checkExpectation']) {
-    app.server.on(event, (request: IncomingMessage, response: ServerResponse) => { app.routing(request, response) })
   }
   app.server.on('connect', (_request: unknown, socket: Socket) => {
     socket.on('error', () => {})

@@ -1,46 +1,112 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Where a connection holds its open answers; see credential/per-connection.ts for what a WeakMap would cost. */
-const open = Symbol('open answers')
+/** Requests of one connection that are in work at once: those behind them wait, since their answers have to come in order anyway. */
+const AT_ONCE = 16
 
-type Tracked = Socket & { [open]?: ServerResponse[] }
+/** Requests of one connection that may wait until no more is read from it. We then see no client leave, so it is more than any real one has. */
+const WAITING = 1_000
 
-/**
- * The open answers of each client connection, in the order of their requests (RFC 9112 section 9.3.2). Node gives the
- * socket to the first only, and when the client leaves tells it alone: the others would wait for ever.
- */
-export function trackPipelines () {
-  const begin = (socket: Tracked): ServerResponse[] => {
-    const responses: ServerResponse[] = socket[open] = []
+/** A request whose turn has not come. */
+interface Waiting {
+  readonly listener: RequestListener
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** It waits no longer. */
+  readonly done: () => void
+}
+
+/** What a connection has under way. */
+class Pipeline {
+  /** Open answers in the order of their requests (RFC 9112 section 9.3.2). */
+  readonly open: ServerResponse[] = []
+  readonly #waiting: Waiting[] = []
+  readonly #socket: Socket
+  /** Whether we are told when it reads on. */
+  #watched = false
+
+  constructor (socket: Socket) {
+    this.#socket = socket
     socket.once('close', () => {
-      for (const response of [...responses]) {
+      for (const response of [...this.open]) {
         if (response.socket === null) response.destroy().emit('close')
       }
+      this.#advance()
     })
-    return responses
   }
+
+  /** Whether another one is begun at once. */
+  get #free (): boolean { return this.open.length - this.#waiting.length < AT_ONCE }
+
+  get #full (): boolean { return this.#waiting.length > WAITING }
+
+  take (listener: RequestListener, request: IncomingMessage, response: ServerResponse, wait: () => () => void): void {
+    const free = this.#free
+    this.open.push(response)
+    if (free) {
+      listener(request, response)
+      return
+    }
+    this.#waiting.push({ listener, request, response, done: wait() })
+    if (this.#full) this.#hold()
+  }
+
+  end (response: ServerResponse): void {
+    const at = this.open.indexOf(response)
+    if (at < 0) return
+    this.open.splice(at, 1)
+    if (this.#waiting.length > 0) this.#advance()
+  }
+
+  /** Reads no more, though Node wants to go on each time that a request is over. */
+  #hold (): void {
+    if (!this.#watched) this.#socket.on('resume', () => { if (this.#full) this.#socket.pause() })
+    this.#watched = true
+    this.#socket.pause()
+  }
+
+  /** Begins those whose turn has come. Of a connection that is gone none is. */
+  #advance (): void {
+    while (this.#waiting.length > 0 && (this.#free || this.#socket.destroyed)) {
+      const { listener, request, response, done } = this.#waiting.shift() as Waiting
+      if (!this.#socket.destroyed) listener(request, response)
+      done()
+    }
+    if (!this.#full && this.#socket.isPaused()) this.#socket.resume()
+  }
+}
+
+/** Where a connection holds it; see credential/per-connection.ts for what a WeakMap would cost. */
+const held = Symbol('pipeline')
+
+type Tracked = Socket & { [held]?: Pipeline }
+
+/**
+ * The requests of each client connection. Node reads as many as come and gives them all to us at once, and the socket to
+ * the first answer only; when the client leaves it tells that one alone, and the others would wait for ever.
+ */
+export function trackPipelines () {
   return {
-    /** Takes note of the requests that a server is given; each is to be ended. */
-    watch (server: Server): void {
-      for (const event of ['request', 'checkContinue', 'checkExpectation']) {
-        server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => { ((socket as Tracked)[open] ?? begin(socket)).push(response) })
-      }
+    /**
+     * Begins a request, now or in its turn; its answer is to be ended.
+     * @param wait called where it has to wait: what it returns is called when it waits no longer
+     */
+    take (listener: RequestListener, request: IncomingMessage, response: ServerResponse, wait: () => () => void): void {
+      const socket = request.socket as Tracked
+      const pipeline = socket[held] ?? new Pipeline(socket)
+      socket[held] = pipeline
+      pipeline.take(listener, request, response, wait)
     },
 
     /** An answer is over: finished, or its client is gone. That to an upgrade is none of these. */
-    ended (response: ServerResponse): void {
-      const responses = (response.req.socket as Tracked)[open] ?? []
-      const at = responses.indexOf(response)
-      if (at >= 0) responses.splice(at, 1)
-    },
+    ended (response: ServerResponse): void { (response.req.socket as Tracked)[held]?.end(response) },
 
     /**
      * Calls `next` once the answer to every request that has come whole on this connection is finished; never where
      * the client leaves first.
      */
     after (socket: Socket, next: () => void): void {
-      const last = (socket as Tracked)[open]?.filter(({ req }) => req.complete).at(-1)
+      const last = (socket as Tracked)[held]?.open.filter(({ req }) => req.complete).at(-1)
       if (last === undefined) next()
       else last.once('close', () => { if (!socket.destroyed) next() })
     }

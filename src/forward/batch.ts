@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { SidecarError } from '../answers/errors.ts'
 import type { Ending } from '../telemetry/ending.ts'
+import { abandon } from './cut.ts'
 import type { HeldBody, ResponseBody } from './response-body.ts'
 
 /** Bytes that do not wait for the others of their turn. */
@@ -33,7 +34,7 @@ export class Batch implements ResponseBody {
       batch.#handOn()
       batch.#body.flush()
     } catch {
-      batch.#response.destroy() // a field that undici took and Node does not: nobody else would catch it here
+      abandon(batch.#response) // a field that undici took and Node does not: nobody else would catch it here
     }
   }
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** ms until a reset: what a peer has not read by then is lost, or the reset is taken for an orderly end. */
 const MOMENT = 50
@@ -10,7 +11,12 @@ const MOMENT = 50
  */
 export function cut (response: ServerResponse, framed: boolean): void {
   const { socket } = response
-  if (socket === null) response.destroy() // it stands behind another answer that is not over yet
+  if (socket === null) response.once('socket', () => { process.nextTick(cut, response, framed) }) // it stands behind another answer that is not over yet
   else if (framed) socket.destroySoon()
   else setTimeout(() => { socket.resetAndDestroy() }, MOMENT)
+}
+
+/** Ends the client's connection once it is this answer's turn, whatever came of it. From Node 24 on `destroy` does not for one that has no socket yet. */
+export function abandon (response: ServerResponse): void {
+  response.once('socket', (socket: Socket) => { socket.destroy() }).destroy()
 }

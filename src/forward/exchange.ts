@@ -157,6 +157,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     // Only a whole body on a kept socket: a fresh one is not stale.
     if (this.#stop === undefined && this.connection.served > 0 && upload?.replayable !== false && this.#progress.replay(error)) {
       this.#abort = undefined // that of the first try ends nothing any more
+      this.#options.head.fresh = true // where one kept socket was stale the others may be
       return this.send()
     }
     if (response.destroyed) {

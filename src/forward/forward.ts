@@ -47,6 +47,8 @@ export interface ForwardOptions {
 export interface Judged {
   upstream: Upstream
   decision: Decision
+  /** Raw header list that was judged. */
+  fields: readonly string[]
   /** Set where it asks for a WebSocket. */
   upgrade: Upgrade | undefined
   /** Gives its place in the lane back. */
@@ -59,11 +61,11 @@ export interface Judged {
  */
 export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
   const uploadLimits = { ...config.limits, idle: config.times.idleUpload }
-  return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, upgrade, leave }: Judged): void {
+  return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, fields, upgrade, leave }: Judged): void {
     const { raw, record } = request
     const lane = upstream.lanes[decision.lane]
     const via = loop.via(upstream.origin)
-    const kept = endToEnd(raw.rawHeaders, upstream.judged)
+    const kept = endToEnd(fields, upstream.judged, upstream.route.withheld)
     const headers = record.trace?.outgoing(kept) ?? kept
     if (via !== undefined) headers.push('Via', via)
     const close = admit(lane, leave, upgrade === undefined ? undefined : tunnels)

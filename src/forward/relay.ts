@@ -12,6 +12,12 @@ import type { Head, HeldBody, ResponseBody } from './response-body.ts'
 const eventStream = /^text\/event-stream\s*(?:;|$)/i
 /** Types that say nothing: the ChatGPT backend sends its event streams with none at all (openclaw/openclaw#91662). */
 const vague = /^(?:(?:application\/octet-stream|text\/plain)\s*(?:;.*)?)?$/is
+/** That of models' other answers: no JSON begins like a stream. */
+const json = /^application\/json\s*(?:;|$)/i
+
+/** What is left of Content-Encoding where nothing is said twice or to no purpose. */
+const codingOf = (headers: string[]): string =>
+  valuesOf(headers, 'content-encoding').join(',').toLowerCase().split(',').map(name => name.trim()).filter(name => name !== '' && name !== 'identity').join()
 
 export interface RelayOptions {
   /** Target of the request at the upstream. */
@@ -28,11 +34,11 @@ function bodyFor (response: ServerResponse, head: Head, { path, heartbeat, overh
   const type = valuesOf(headers, 'content-type')[0] ?? ''
   const protocol = protocolOf(response.req.method as string, pathOf(path))
   const declared = eventStream.test(type)
-  const possible = declared || (status < 300 && protocol !== 'other' && vague.test(type.trim()))
+  const coding = codingOf(headers)
+  const possible = declared || (status < 300 && protocol !== 'other' && (vague.test(type.trim()) || (coding === '' && json.test(type))))
   if (!possible || valuesOf(headers, 'content-length').length > 0) return new PlainBody(response, head)
-  const coding = valuesOf(headers, 'content-encoding').join(',').trim().toLowerCase()
-  if (coding === '' || coding === 'identity') return new EventStreamBody(response, head, { protocol, declared, heartbeat, overhear })
-  const decoder = protocol === 'other' ? undefined : decoderFor(coding)
+  if (coding === '') return new EventStreamBody(response, head, { protocol, declared, heartbeat, overhear })
+  const decoder = decoderFor(coding)
   return decoder === undefined ? new PlainBody(response, head, declared) : new CompressedBody(response, head, { protocol, declared, decoder })
 }
 

@@ -5,12 +5,8 @@ import type { Drain } from '../downstream/drain.ts'
 import type { Journal } from '../telemetry/journal.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import { isFromForeignPage } from '../wire/fetch-metadata.ts'
+import { hostName, isLoopback } from '../wire/host.ts'
 import { mountStatus, type StatusPaths } from './paths.ts'
-
-const loopback = /^(?:localhost|[^:[\]]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
-
-/** A Host field's name without its port. */
-const hostName = (host: string): string => host.replace(/:\d*$/, '')
 
 /**
  * Our own paths tell what runs here, so a web page must not get at them, neither through DNS rebinding (its own name
@@ -19,7 +15,7 @@ const hostName = (host: string): string => host.replace(/:\d*$/, '')
  */
 function admit ({ method, headers }: FastifyRequest, allowedHosts: readonly string[]): void {
   const name = hostName(headers.host ?? '')
-  if (!loopback.test(name) && !allowedHosts.includes(name)) throw new SidecarError('forbidden_host', { detail: JSON.stringify(name.slice(0, 80)) })
+  if (!isLoopback(name) && !allowedHosts.includes(name)) throw new SidecarError('forbidden_host', { detail: JSON.stringify(name.slice(0, 80)) })
   if (isFromForeignPage(method, headers)) throw new SidecarError('forbidden_origin')
 }
 

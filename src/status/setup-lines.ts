@@ -18,7 +18,7 @@ function openclaw ({ codex, backendApi, v1, root }: BaseUrls): Recipe[] {
     provider('ChatGPT login, OpenClaw 2026.4:', '/backend-api', 'openai-codex', { baseUrl: backendApi, api: 'openai-codex-responses', models: [] }),
     provider('OpenAI API key, OpenClaw 2026.9 (instead of the ChatGPT login: both have the name openai):', '/v1', 'openai', { baseUrl: v1, api: 'openai-responses', models: [], request: { allowPrivateNetwork: true } }),
     provider('OpenAI API key, OpenClaw 2026.4, or beside a ChatGPT login: a provider of its own name, with the models that you use:', '/v1', 'sidecar', { baseUrl: v1, api: 'openai-responses', models: [{ id: 'gpt-5.4', name: 'gpt-5.4' }] }),
-    provider('Anthropic:', '/v1/messages', 'anthropic', { baseUrl: root, api: 'anthropic-messages', models: [] })
+    provider('Anthropic (2026.9 lists no models of a provider with a base URL but those that stand here; all work by their names):', '/v1/messages', 'anthropic', { baseUrl: root, api: 'anthropic-messages', models: [] })
   ]
 }
 

@@ -6,6 +6,12 @@ import { standardOutput } from './standard-output.ts'
 /** Loaded for a person's eyes only: JSON lines start without it. */
 const pretty = (): typeof pinoPretty => createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty
 
+/** Lines for a person's eyes. pino-pretty's own stream wants another stream behind it. */
+function forPeople (lines: DestinationStream): DestinationStream {
+  const prettify = pretty().prettyFactory({ ignore: 'level', singleLine: true })
+  return { write: line => { lines.write(prettify(line)) } }
+}
+
 /** pino's logger, and where its lines go. */
 export type Log = Logger & { readonly to: DestinationStream }
 
@@ -45,7 +51,7 @@ export function isoTime (): (ms: number) => string {
 /** The program's logger. It has no serializer for requests, so that none can leak through it. */
 export function createLog ({ level, destination, human = false }: LogOptions): Log {
   const lines = destination ?? standardOutput()
-  const to = human ? pretty()({ destination: lines, ignore: 'level', sync: true, singleLine: true }) : lines
+  const to = human ? forPeople(lines) : lines
   const timeOf = isoTime()
   const log = pino({
     level,

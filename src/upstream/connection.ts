@@ -18,6 +18,8 @@ export interface LaneDispatch extends Dispatcher.DispatchOptions {
   onConnection: (connection: Connection) => void
   /** Whether anybody still waits for the answer. */
   wanted: () => boolean
+  /** Whether no kept socket is to be used: one of them has just been stale. */
+  fresh?: boolean
 }
 
 /** undici's options for a client, how it connects, and what is told of that. */

@@ -1,5 +1,5 @@
 import { Dispatcher } from 'undici'
-import { TrackedClient, type TrackedOptions } from './connection.ts'
+import { TrackedClient, type LaneDispatch, type TrackedOptions } from './connection.ts'
 import { Standstill } from './standstill.ts'
 
 /**
@@ -23,7 +23,8 @@ export class Connections extends Dispatcher {
   get kept (): boolean { return this.#clients.some(client => client.kept) }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    this.#choose().dispatch(options, handler)
+    const fresh = (options as LaneDispatch).fresh === true && !this.#options.circuit.open
+    this.#choose(fresh).dispatch(options, handler)
     return true // each request has a connection of its own, so there is none to wait for
   }
 
@@ -43,12 +44,14 @@ export class Connections extends Dispatcher {
     this.#options.circuit.retry()
   }
 
-  #choose (): TrackedClient {
+  /** @param fresh whether a kept socket, which may be stale, will not do */
+  #choose (fresh: boolean): TrackedClient {
     this.#standstill.look()
     let spare: TrackedClient | undefined
     for (const client of this.#clients) {
-      if (client.kept) return client
-      if (client.idle) spare ??= client
+      if (client.kept) {
+        if (!fresh) return client
+      } else if (client.idle) spare ??= client
     }
     if (spare !== undefined) return spare
     const client = new TrackedClient(this.#origin, this.#options)

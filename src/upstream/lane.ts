@@ -10,8 +10,8 @@ import { Shares } from './shares.ts'
 /** Verified: tokens with an active verdict. Unverified: all others. */
 export type LaneName = 'verified' | 'unverified'
 
-/** Questions about tokens in flight at once on a route. */
-const PROBES = 5
+/** Questions about tokens in flight at once on a route, and how many of them are kept from tokens that nothing is known of. */
+const PROBES = { all: 6, kept: 1 }
 
 /** Upstream sockets that no other lane or route shares, and the count of requests they carry. */
 export class Lane {
@@ -29,7 +29,7 @@ export class Lane {
   constructor (name: LaneName | 'probe', way: Way, { lanes, times }: Config, circuit: Circuit) {
     this.name = name
     this.circuit = circuit
-    this.shares = new Shares(name === 'probe' ? PROBES : lanes[name])
+    this.shares = new Shares(name === 'probe' ? PROBES.all : lanes[name])
     this.#way = way
     this.#knock = new Knock({ reach: way.knock, wanted: () => circuit.open, onReached: () => { circuit.retry() } })
     const options = {
@@ -48,8 +48,12 @@ export class Lane {
   /** Requests in flight. */
   get inFlight (): number { return this.shares.taken }
 
-  /** Whether a request could go now. */
-  get free (): boolean { return this.inFlight < this.limit && this.circuit.passes }
+  /**
+   * Whether a question could go now.
+   * @param known whether it is about a token that was good: junk whose questions hang takes not the last place, so that
+   * renewals, and the question for the time, go on
+   */
+  free (known: boolean): boolean { return this.inFlight < this.limit - (known ? 0 : PROBES.kept) && this.circuit.passes }
 
   /**
    * Takes a place for a request; the function returned gives it back and may be called once.

@@ -12,6 +12,7 @@ import type { VerdictCache } from './cache/cache.ts'
 import type { Ticket } from './cache/ticket.ts'
 import { endOf } from './local/claims.ts'
 import type { Prober } from './probe/prober.ts'
+import { ofThis } from './testimony/about.ts'
 import { inContext, withoutToken } from './testimony/context.ts'
 import { testimonyInBand, testimonyOf } from './testimony/testimony.ts'
 import { Unswitched } from './unswitched.ts'
@@ -103,16 +104,16 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
       learn: (status, headers, body) => {
         unswitched.learn(presentation, status)
         if (since !== undefined && judging.stale) judging.note(valuesOf(headers, 'date')[0], since)
-        const testimony = withoutToken(inContext(testimonyOf(route, 'upstream', { status, headers, body }), presentation), credential)
+        const testimony = withoutToken(inContext(ofThis(testimonyOf(route, 'upstream', { status, headers, body }), credential), presentation), credential)
         const left = cache.learn(ticket, testimony)
         within = cache.ticket(ticket)
         if (testimony.kind !== 'rejected') return false
-        if (left?.state !== 'inactive') prober?.beside(credential, presentation, ticket)
+        if (left?.state !== 'inactive') prober?.beside(credential, presentation, ticket, testimony.reach === 'request' && !ticket.like.handshake)
         return testimony.reach === 'token'
       },
       overhear: event => {
         // It is newer than the answer's head, but no newer than what came of later requests; and all of it is one word.
-        const testimony = withoutToken(testimonyInBand(route, event), credential)
+        const testimony = withoutToken(ofThis(testimonyInBand(route, event), credential), credential)
         cache.learn(within, testimony.kind === 'rejected' ? testimony : { kind: 'pending' })
       },
       doubt: () => { cache.doubt(ticket) }

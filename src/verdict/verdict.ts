@@ -30,6 +30,9 @@ export interface Inactive {
 /** A certain answer about a credential. "Could not tell" is no verdict: it is `undefined`, and it forwards. */
 export type Verdict = Active | Inactive
 
+/** The credential that dead-token words are about, as far as they name it: how it begins and ends, and whether it is a login. */
+export interface About { readonly begins: string, readonly ends: string, readonly login: boolean }
+
 /**
  * How an upstream's answer speaks of the credential that went with the request, and how far its word reaches
  * (design.md section 3): the token, requests like the one that was answered, or nothing.
@@ -37,8 +40,8 @@ export type Verdict = Active | Inactive
 export type Testimony =
   | { readonly kind: 'accepted', readonly source: Source }
   /** The token itself is dead. `inBand`: it was said after a 101, by which the handshake was no refusal. */
-  | { readonly kind: 'rejected', readonly reach: 'token', readonly verdict: Inactive, readonly inBand?: boolean }
-  /** A 401 that does not say what is wrong: from the second one on it counts against requests like it. */
+  | { readonly kind: 'rejected', readonly reach: 'token', readonly verdict: Inactive, readonly about?: About, readonly inBand?: boolean }
+  /** A 401 that does not say what is wrong: many in a row count against requests like it. */
   | { readonly kind: 'rejected', readonly reach: 'request', readonly verdict: Inactive }
   /** Not over yet: a 101 says nothing, what comes after it may. */
   | { readonly kind: 'pending' }
@@ -50,7 +53,7 @@ export interface Likeness {
   readonly shape: Shape
   /** A handshake is never like an HTTP request, and a refused one speaks of no other. */
   readonly handshake: boolean
-  /** Method and path. */
+  /** Method, path, and what else in it may tell who asks. */
   readonly request: string
 }
 

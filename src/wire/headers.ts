@@ -47,8 +47,9 @@ export function valuesOf (raw: readonly string[], name: string): string[] {
 /**
  * The end-to-end fields of a raw header list, case, order and duplicates kept.
  * @param judged fields that no Connection field takes away, lower-case: what was judged by them must arrive with them
+ * @param withheld fields that are left out, lower-case
  */
-export function endToEnd (raw: readonly string[], judged: readonly string[] = []): string[] {
+export function endToEnd (raw: readonly string[], judged: readonly string[] = [], withheld: readonly string[] = []): string[] {
   let named: Set<string> | undefined
   const kept: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
@@ -62,6 +63,7 @@ export function endToEnd (raw: readonly string[], judged: readonly string[] = []
     kept.push(name, value)
   }
   for (const field of judged) named?.delete(field)
+  for (const field of withheld) if (valuesOf(kept, field).length > 0) named = (named ?? new Set()).add(field)
   return named === undefined ? kept : pairsOf(kept).filter(([name]) => !named.has(name.toLowerCase())).flat()
 }
 

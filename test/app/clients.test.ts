@@ -115,6 +115,34 @@ t.test('a key of Anthropic’s at its OpenAI-compatible paths goes to Anthropic'
   t.strictSame([anthropic.seen, openai.seen].map(seen => seen.map(({ headers }) => headers.authorization)), [['Bearer sk-ant-api03-a'], ['Bearer sk-proj-b']])
 })
 
+t.test('no company is told another one’s credential, wherever in a request it is', async t => {
+  const [chatgpt, openai, anthropic] = [await company(t), await company(t), await company(t)]
+  const to = (upstream: string): string => upstream.replace('https://chatgpt.com', chatgpt.url).replace('https://api.openai.com', openai.url).replace('https://api.anthropic.com', anthropic.url)
+  const { url } = await startSidecar(t, { upstream: openai.url, config: { routes: loadConfig().routes.map(route => ({ ...route, upstream: to(route.upstream) })) } })
+  const ask = async (path: string, headers: Record<string, string>) => {
+    const { statusCode, body } = await request(`${url}${path}`, { headers: { ...headers, 'x-kept': 'yes' } })
+    return { status: statusCode, text: await body.text() }
+  }
+  /** What of it the company has got. */
+  const told = async (to: typeof openai, path: string, headers: Record<string, string>) => {
+    t.equal((await ask(path, headers)).status, 200, path)
+    const { rawHeaders = [] } = to.seen.at(-1) ?? {}
+    return Object.fromEntries(rawHeaders.flatMap((name, i) => i % 2 === 0 && /key|authorization|kept/i.test(name) ? [[name, rawHeaders[i + 1]]] : []))
+  }
+  const others = { 'X-Api-Key': 'sk-ant-api03-a', 'api-key': 'azures', 'x-goog-api-key': 'AIzaSy' }
+  t.strictSame(await told(openai, '/v1/responses', { ...bearer('sk-proj-a'), ...others }), { authorization: 'Bearer sk-proj-a', 'x-kept': 'yes' })
+  t.strictSame(await told(chatgpt, '/backend-api/codex/responses', { ...bearer('at-a'), ...others }), { authorization: 'Bearer at-a', 'x-kept': 'yes' })
+  t.strictSame(await told(anthropic, '/v1/chat/completions', { ...bearer('sk-ant-oat01-a'), 'api-key': 'azures' }), { authorization: 'Bearer sk-ant-oat01-a', 'x-kept': 'yes' })
+  t.strictSame(await told(anthropic, '/v1/messages', { ...others, ...bearer('sk-proj-a') }), { 'X-Api-Key': 'sk-ant-api03-a', 'x-kept': 'yes' }, 'the other half of a pair')
+  t.strictSame(await told(anthropic, '/v1/models', { ...version, ...bearer('gateways'), 'x-api-key': 'sk-svcacct-a' }), { authorization: 'Bearer gateways', 'x-kept': 'yes' })
+  t.strictSame(await told(anthropic, '/v1/messages', { ...bearer('one'), 'x-api-key': 'two' }), { authorization: 'Bearer one', 'x-api-key': 'two', 'x-kept': 'yes' }, 'only what is certain')
+  const seen = anthropic.seen.length
+  t.match(await ask('/v1/messages', { 'x-api-key': 'sk-proj-a' }), { status: 401, text: /wrong_route.*belongs on \/v1\// }, 'one that stands alone is refused')
+  t.match(await ask('/v1/models', { ...version, ...bearer('sk-proj-a'), 'x-api-key': 'sk-proj-b' }), { status: 401, text: /does not work on \/v1\/ with anthropic-version; it belongs on \/v1\// })
+  t.match(await ask('/v1/responses', { 'x-api-key': 'sk-ant-api03-a' }), { status: 401, text: /has one in x-api-key/ })
+  t.equal(anthropic.seen.length, seen)
+})
+
 t.test('two fields that differ are one credential, the pair', async t => {
   const upstream = await startUpstream(t, ({ headers }, response) => {
     const dead = headers['x-api-key'] === 'sk-gw-dead'
@@ -229,6 +257,32 @@ t.test('a preflight passes unjudged, as the upstream answers it', async t => {
   for (const [method, headers] of [['OPTIONS', { origin: page }], ['OPTIONS', { 'access-control-request-method': 'POST' }], ['GET', preflight('a')]] as const) {
     t.match(await ask('/v1/responses', headers, method), { status: 401, text: /missing_token/ }, 'only a preflight')
   }
+})
+
+t.test('a preflight for one of two routes that a value tells apart goes by the other names', async t => {
+  const [openai, anthropic] = [await company(t), await company(t)]
+  const to = (upstream: string): string => upstream.replace('https://api.openai.com', openai.url).replace('https://api.anthropic.com', anthropic.url)
+  const routes = loadConfig().routes.map(route => ({ ...route, upstream: to(route.upstream) }))
+  const only = { ...routes.find(({ marks }) => marks?.[0]?.startsWith('authorization')), prefix: '/only' } as Config['routes'][number]
+  const keyless = { ...only, prefix: '/keyless', upstream: `${openai.url}/keyless`, credential: [] }
+  const { marks, ...plain } = keyless
+  const { url } = await startSidecar(t, { upstream: openai.url, config: { routes: [...routes, only, { ...only, prefix: '/keyless' }, plain] } })
+  const where = async (fields: string, path = '/v1/chat/completions') => {
+    const { statusCode } = await request(`${url}${path}`, { method: 'OPTIONS', headers: { origin: page, 'access-control-request-method': 'POST', 'access-control-request-headers': fields } })
+    const { length: to } = openai.seen.splice(0)
+    return statusCode === 204 ? anthropic.seen.splice(0).length === 1 && to === 0 ? 'Anthropic' : 'OpenAI' : statusCode
+  }
+  t.equal(await where('authorization,content-type,x-stainless-os'), 'OpenAI')
+  t.equal(await where('authorization,openai-organization'), 'OpenAI')
+  t.equal(await where('anthropic-dangerous-direct-browser-access,authorization,content-type'), 'Anthropic', 'the OpenAI SDK with a key of Anthropic’s')
+  t.equal(await where('authorization, x-api-key'), 'Anthropic')
+  t.equal(await where('x-api-key,content-type'), 'Anthropic', 'who alone takes it there')
+  t.equal(await where('anthropic-version,x-api-key'), 'Anthropic')
+  t.equal(await where('content-type'), 'OpenAI')
+  t.equal(await where('authorization', '/only/x'), 'Anthropic', 'there is no other')
+  t.equal(await where('x-other', '/only/x'), 404)
+  t.equal(await where('x-api-key', '/keyless/x'), 'OpenAI', 'who needs none takes a request without one')
+  t.equal(marks?.length, 1)
 })
 
 t.test('our own answers can be read by the page that asked, on routes only', async t => {

@@ -22,7 +22,7 @@ export async function startFaults (): Promise<Faults & { child: ChildProcess }> 
 export async function startBuilt (config: object, ca: readonly string[]) {
   const dir = mkdtempSync(join(tmpdir(), 'codex-sidecar-'))
   writeFileSync(`${dir}/ca.pem`, ca.join('\n'))
-  writeFileSync(`${dir}/config.json`, JSON.stringify({ ...config, caFile: `${dir}/ca.pem` }))
+  writeFileSync(`${dir}/config.json`, JSON.stringify({ ...config, ...(ca.length > 0 ? { caFile: `${dir}/ca.pem` } : {}) }))
   const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
   const child = spawn(process.execPath, [main, '--port=0', '--config', `${dir}/config.json`, '--server-info', `${dir}/info.json`], { stdio: ['ignore', 'pipe', 'pipe'] })
   const exit = once(child, 'exit') as Promise<[number | null, string | null]>
@@ -36,7 +36,7 @@ export async function startBuilt (config: object, ca: readonly string[]) {
   while (!existsSync(`${dir}/info.json`)) await Promise.race([sleep(50), exit.then(() => { throw new Error(`it ended: ${alarms.join('\n')}`) })])
   const { pid, port, url } = JSON.parse(readFileSync(`${dir}/info.json`, 'utf8')) as { pid: number, port: number, url: string }
   return {
-    port, url,
+    pid, port, url,
     /** Lines of its log so far. */
     get lines (): number { return lines },
     /** Lines that no run may have. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import { run } from '../../src/cli.ts'
 import type { Finding } from '../../src/commands/doctor/finding.ts'
 import { homeOf } from '../../src/commands/doctor/home.ts'
 import { openclawLogins } from '../../src/commands/doctor/logins/openclaw.ts'
-import { ownSqlite, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
+import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
 import { interception } from '../../src/commands/doctor/network/upstream.ts'
 import { ownOrigin } from '../../src/commands/own-address.ts'
 import { loadConfig } from '../../src/config/config.ts'
@@ -285,8 +286,11 @@ t.test('the Codex CLI', async t => {
   t.test('its login holds, ends soon, has ended, or can not be known', async t => {
     const login = async (auth: string | undefined, toml = '') => (await codex(t, toml, auth)).of('codex.login')
     t.match(await login(chatgpt(at(3 * 86_400 + 60))), [{ severity: 'ok', looked: '~/.codex/auth.json', result: 'holds for 3 days' }])
-    t.match(await login(chatgpt(at(3 * 3600 + 60))), [{ severity: 'warning', result: 'expires in 3 hours; the client may renew it by itself', mend: 'codex login' }])
-    t.match(await login(chatgpt(at(-90))), [{ severity: 'problem', result: 'expired 1 minute ago', mend: 'codex login' }])
+    t.match(await login(chatgpt(at(3 * 3600 + 60))), [{ severity: 'note', result: 'expires in 3 hours; its client renews it by itself, unless that has ended too', mend: undefined }])
+    t.match(await login(chatgpt(at(-90))), [{ severity: 'warning', result: 'expired 1 minute ago; its client renews it by itself, unless that has ended too', mend: 'codex login' }])
+    const once = (exp: number): string => JSON.stringify({ tokens: { access_token: jwt({ exp }) } })
+    t.match(await login(once(at(3 * 3600 + 60))), [{ severity: 'warning', result: 'expires in 3 hours', mend: 'codex login' }])
+    t.match(await login(once(at(-90))), [{ severity: 'problem', result: 'expired 1 minute ago', mend: 'codex login' }])
     t.match(await login(JSON.stringify({ tokens: { access_token: SECRET } })), [{ severity: 'note', result: 'tells no end; only the upstream knows whether it holds' }])
     t.match(await login(JSON.stringify({ tokens: { access_token: jwt({ exp: undefined }) } })), [{ severity: 'note' }])
     t.match(await login(JSON.stringify({ OPENAI_API_KEY: SECRET })), [{ severity: 'note', result: 'is an API key; only the upstream knows whether it holds' }])
@@ -316,7 +320,7 @@ t.test('OpenClaw’s logins', async t => {
       'openai:empty': { type: 'oauth', provider: 'openai' },
       'google:e': { type: 'oauth', provider: 'google', expires: 1 }
     })), [
-      { severity: 'problem', looked: '~/.openclaw/agents/main/agent/auth-profiles.json profile openai-codex:default', result: 'expired 3 days ago', mend: 'openclaw models auth login --provider openai-codex' },
+      { severity: 'warning', looked: '~/.openclaw/agents/main/agent/auth-profiles.json profile openai-codex:default', result: /^expired 3 days ago; its client renews it by itself/, mend: 'openclaw models auth login --provider openai-codex' },
       { severity: 'ok', result: 'holds for 5 days' },
       { severity: 'note', result: 'tells no end; only the upstream knows whether it holds' },
       { severity: 'note', result: 'is an API key; only the upstream knows whether it holds' },
@@ -325,6 +329,39 @@ t.test('OpenClaw’s logins', async t => {
       { severity: 'note', looked: /profile openai:empty$/, result: 'tells no end; only the upstream knows whether it holds' }
     ])
     t.match(await logins(t, `{ "profiles": { "a": { "access": "${SECRET}` ), [{ severity: 'problem', result: 'is not valid: line 1' }])
+  })
+
+  t.test('whatever ends first, and those of a helper’s own provider', async t => {
+    const port = await freePort()
+    const text = store({
+      'openai:early': { type: 'oauth', provider: 'openai', access: jwt({ exp: at(-3 * 86_400 - 60) }), expires: Date.now() + 86_400_000 * 5 },
+      'openai:late': { type: 'oauth', provider: 'openai', access: jwt({ exp: at(5 * 86_400) }), expires: Date.now() - 90_000 },
+      'helper:a': { type: 'token', provider: 'helper', token: jwt({ exp: at(-90) }) },
+      'other:b': { type: 'token', provider: 'other', token: jwt({ exp: at(-90) }) }
+    })
+    const file = JSON.stringify({ models: { providers: { helper: { baseUrl: `http://127.0.0.1:${port}/helper/backend-api/codex` }, other: { baseUrl: 'https://other.example' }, none: {} } } })
+    const { of } = await examine(t, { port, home: { '.openclaw': { ...agents(text)['.openclaw'], 'openclaw.json': file } } })
+    t.match(of('openclaw.login'), [
+      { severity: 'problem', looked: /openai:early$/, result: 'expired 3 days ago' },
+      { severity: 'problem', looked: /openai:late$/, result: 'expired 1 minute ago' },
+      { severity: 'problem', looked: /helper:a$/, result: 'expired 1 minute ago', mend: 'openclaw models auth paste-token --provider helper' }
+    ])
+    t.equal(of('openclaw.login').length, 3)
+  })
+
+  t.test('in databases, by SQLite’s own program where Node has none', t => {
+    const answers = { good: 'echo \'[{"json":"{}"}]\'', empty: ':', broken: 'exit 1' }
+    const program = (name: keyof typeof answers): Record<string, string> => {
+      const PATH = t.testdir({ sqlite3: `#!/bin/sh\nif [ "$1" = -version ]; then exit 0; fi\n${answers[name]}\n` })
+      chmodSync(join(PATH, 'sqlite3'), 0o755)
+      return { PATH: `${PATH}:/bin:/usr/bin` }
+    }
+    const read = (env: Record<string, string>): string[] => readRow(commandSqlite(env) as Sqlite, 'a.sqlite', 'SELECT a AS json FROM b')
+    t.strictSame(read(program('good')), ['{}'])
+    t.strictSame(read(program('empty')), [])
+    t.throws(() => read(program('broken')))
+    t.equal(commandSqlite({ PATH: t.testdir({}) }), undefined)
+    t.end()
   })
 
   t.test('in databases', async t => {
@@ -376,6 +413,23 @@ t.test('the environment', async t => {
     const { of } = await examine(t, { port, env: { OPENAI_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}/` } })
     t.match(of('environment.base_url'), [{ severity: 'problem', looked: 'OPENAI_BASE_URL', mend: `export OPENAI_BASE_URL="http://127.0.0.1:${port}/v1"` }, { severity: 'ok', looked: 'ANTHROPIC_BASE_URL' }])
     t.match((await examine(t, { env: { OPENAI_BASE_URL: 'https://api.openai.com/v1' } })).of('environment.base_url'), [{ severity: 'note' }])
+  })
+  t.test('with /v1 for Anthropic, which one client needs and others can not use', async t => {
+    const port = await freePort()
+    const { of } = await examine(t, { port, env: { ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}/v1` } })
+    t.match(of('environment.base_url'), [{ severity: 'note', result: /points here with a path that only Vercel’s ai \(@ai-sdk\/anthropic\) needs$/, mend: `export ANTHROPIC_BASE_URL="http://127.0.0.1:${port}"` }])
+    t.match(of('listener'), [{ severity: 'problem', result: /a base URL points here/ }])
+  })
+  t.test('at the other loopback', async t => {
+    const upstream = await startUpstream(t, refuse())
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const env = { OPENAI_BASE_URL: `http://[::1]:${port}/v1` }
+    t.match((await examine(t, { port, env })).of('listener.loopback'), [{ severity: 'problem', looked: `http://[::1]:${port}`, mend: `the same base URL with http://127.0.0.1:${port}` }])
+    const six = createHttpServer((_request, response) => { response.setHeader('proxy-status', 'codex-sidecar').end() }).listen(port, '::1')
+    t.teardown(() => { six.closeAllConnections(); six.close() })
+    await once(six, 'listening')
+    t.match((await examine(t, { port, env })).of('listener.loopback'), [], 'unless we listen there too')
+    t.match((await examine(t, { port })).of('listener.loopback'), [], 'or nobody is pointed there')
   })
   t.test('proxies', async t => {
     const proxied = async (env: Record<string, string>, upstream = 'https://upstream.example') => {

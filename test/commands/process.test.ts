@@ -1,39 +1,18 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, readdirSync, statSync, symlinkSync, watch, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { saveMemory } from '../../src/app/memory.ts'
+import { Coalesced } from '../../src/commands/coalesced.ts'
 import { writeServerInfo } from '../../src/commands/server-info.ts'
+import { start } from '../fixtures/program.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { bearer } from '../fixtures/token.ts'
 import { deadKey, json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
-/** The program as a process of its own; killed with the test if it still runs. */
-function start (t: Test, args: string[], env: Record<string, string> = {}, node: string[] = []) {
-  const child = spawn(process.execPath, [...process.execArgv, ...node, main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let out = ''
-  let err = ''
-  const waiting = new Set<() => void>()
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); for (const wake of waiting) wake() })
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString() })
-  const exit = once(child, 'exit') as Promise<[number | null, string | null]>
-  t.teardown(() => child.kill('SIGKILL'))
-  const printed = (text: string): Promise<void> => new Promise((resolve, reject) => {
-    const look = (): void => { if (out.includes(text)) resolve() }
-    waiting.add(look)
-    look()
-    void exit.then(() => { reject(new Error(`it ended before it printed ${text}: ${out} ${err}`)) })
-  })
-  return { child, exit, printed, get out () { return out }, get err () { return err } }
-}
 
 /** The server info file's content, once it is there. */
 async function serverInfo (dir: string): Promise<{ pid: number, port: number, url: string }> {
@@ -242,6 +221,44 @@ t.test('SIGHUP: new requests have the new configuration, on old connections too,
   t.strictSame(await program.exit, [0, null])
 })
 
+t.test('a storm of SIGHUPs: what is asked for again and again is done at once, and once more for all; never twice at a time, nor after its end', async t => {
+  const ends: (() => void)[] = []
+  let begun = 0
+  const coalesced = new Coalesced(async () => {
+    begun++
+    await new Promise<void>(resolve => { ends.push(resolve) })
+  })
+  for (let i = 0; i < 300; i++) coalesced.ask()
+  while (ends.length < 1) await new Promise(resolve => setImmediate(resolve))
+  await new Promise(resolve => setTimeout(resolve, 300)) // the second is due by now
+  t.equal(begun, 1, 'the first is not over')
+  coalesced.ask()
+  ends[0]?.()
+  while (ends.length < 2) await new Promise(resolve => setImmediate(resolve))
+  ends[1]?.()
+  while (ends.length < 3) {
+    coalesced.ask() // without end, yet it is done
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  coalesced.ask()
+  ends[2]?.()
+  await coalesced.end()
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.equal(begun, 3)
+})
+
+t.test('a storm of SIGHUPs that come one by one, each after the reload that the one before began, makes few', async t => {
+  let done = 0
+  const coalesced = new Coalesced(async () => { await new Promise<void>(resolve => { setImmediate(() => { done++; resolve() }) }) })
+  for (let i = 0; i < 300; i++) {
+    coalesced.ask()
+    for (let turns = 0; turns < 3; turns++) await new Promise(resolve => setImmediate(resolve))
+  }
+  t.ok(done > 0 && done < 10, `${done}`)
+  while (done < 2) await new Promise(resolve => setTimeout(resolve, 50))
+  await coalesced.end()
+})
+
 t.test('SIGHUP: a configuration with mistakes changes nothing; a stop ends what an older one had under way', async t => {
   const [a, b] = [await startNamed(t, 'a'), await startNamed(t, 'b')]
   const dir = t.testdir({})
@@ -272,7 +289,7 @@ for (const [reader, leave] of Object.entries<(stdout: Readable) => void>({ 'does
     const { child, exit, printed } = program
     await printed('/v1/messages/ goes to')
     const client = new RawClient(t, Number(/"listening on http:\/\/127\.0\.0\.1:(\d+)"/.exec(program.out)?.[1]))
-    leave(child.stdout)
+    leave(program.stdout)
     const requests = 50_000 // more lines than Node, the system and we hold
     for (let i = 0; i < requests / 1_000; i++) client.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1_000))
     for (let i = 0; i < requests; i++) await client.answer()

@@ -22,7 +22,7 @@ const mistakes = (sources: Parameters<typeof loadConfig>[0]): readonly string[] 
 
 t.test('defaults', async t => {
   const { routes, ...config } = loadConfig()
-  t.match(config, { host: '127.0.0.1', port: 7257, logLevel: 'info', probe: 'first-use', lanes: { verified: 512, unverified: 64 } })
+  t.match(config, { host: 'localhost', port: 7257, logLevel: 'info', probe: 'first-use', lanes: { verified: 512, unverified: 64 } })
   t.strictSame(routes.map(({ prefix, upstream }) => [prefix, upstream]), [
     ['/backend-api', 'https://chatgpt.com/backend-api/'],
     ['/v1/messages', 'https://api.anthropic.com/v1/messages'],
@@ -70,7 +70,7 @@ t.test('flags before environment before file before defaults', async t => {
   const dir = t.testdir({ 'a.json': '{ "port": 1, "logLevel": "warn", /* why */ "lanes": { "verified": 9 }, }' })
   const env = { CODEX_SIDECAR_CONFIG: `${dir}/a.json`, CODEX_SIDECAR_PORT: '2', CODEX_SIDECAR_HOST: '' }
   t.match(loadConfig({ env: { CODEX_SIDECAR_CONFIG: env.CODEX_SIDECAR_CONFIG } }), { port: 1, logLevel: 'warn', lanes: { verified: 9, unverified: 64 } })
-  t.match(loadConfig({ env }), { port: 2, host: '127.0.0.1' }, 'an empty variable is not set')
+  t.match(loadConfig({ env }), { port: 2, host: 'localhost' }, 'an empty variable is not set')
   t.match(loadConfig({ env, flags: { port: '3' } }), { port: 3 })
   t.match(loadConfig({ flags: { config: `${dir}/a.json` } }), { port: 1 })
   t.equal(loadConfig({ env: { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'http://a/b' } }).routes[1]?.upstream, 'http://a/b/messages')

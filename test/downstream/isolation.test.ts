@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { Agent, request } from 'undici'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { routeTo } from '../fixtures/route.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer, expiredJwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
@@ -76,4 +77,17 @@ t.test('our own paths answer only on names of this machine and to no foreign pag
     t.match(await ask(path, { host: `localhost:${port}`, origin: `http://localhost:${port}` }), { statusCode: 200 })
     t.match(await ask(path, { host: `localhost:${port}`, origin: 'https://evil.test' }), { statusCode: 403, code: 'forbidden_origin' })
   }
+})
+
+t.test('a route can be closed to pages whose name was made to lead here, and is open to containers and neighbours by default', async t => {
+  const { url } = await startUpstream(t, (_request, response) => { response.end('served') })
+  const route = { upstream: url, credential: [] }
+  const { url: own } = await startSidecar(t, { upstream: url, config: { routes: [routeTo({ ...route, prefix: '/open' }), routeTo({ ...route, prefix: '/closed', allowedHosts: ['sidecar.test'] })] } })
+  const ask = async (path: string, host: string): Promise<string> => {
+    const { statusCode, body } = await request(`${own}${path}`, { headers: { host } })
+    return `${statusCode} ${/forbidden_host|served/.exec(await body.text())?.[0]}`
+  }
+  for (const host of ['localhost:1', '127.0.0.1', '[::1]:7257', '192.168.1.5:7257', '[fd00::5]', 'sidecar.test', 'Sidecar.test:80']) t.equal(await ask('/closed/x', host), '200 served', host)
+  for (const host of ['evil.test', 'localhost.evil.test', '127.0.0.1.evil.test', '']) t.equal(await ask('/closed/x', host), '403 forbidden_host', host)
+  for (const host of ['evil.test', 'codex-sidecar:7257', 'host.docker.internal', 'nas.local']) t.equal(await ask('/open/x', host), '200 served', host)
 })

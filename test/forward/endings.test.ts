@@ -1,11 +1,12 @@
 import { gzipSync } from 'node:zlib'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { NoBody } from '../../src/forward/plain-body.ts'
 import { relay } from '../../src/forward/relay.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { resetOnceRead } from '../fixtures/reset-once-read.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
 
@@ -14,9 +15,10 @@ const chunk = (text: string): string => `${Buffer.byteLength(text, 'latin1').toS
 const chunked = (...texts: string[]): string => `${head}Transfer-Encoding: chunked\r\n\r\n${texts.map(chunk).join('')}`
 const last = '0\r\n\r\n'
 
-/** Two clients: one for which a broken stream is explained, and one that recovers from a lost connection only. */
+/** Clients for which a broken stream is explained, and one that recovers from a lost connection only. */
 const codex = 'originator: codex_exec\r\n'
-const openclaw = 'User-Agent: pi (linux; x64)\r\n'
+const openclaw = 'User-Agent: openclaw (linux; x64)\r\n'
+const qwen = 'User-Agent: QwenCode/0.24.4 (linux; x64)\r\n'
 
 /** What a client gets on `path` from an upstream that sends these bytes and then ends its socket in the way given. */
 async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' | 'fin' | 'rst' = 'stay', who = codex) {
@@ -26,8 +28,7 @@ async function ask (t: Test, path: string, bytes: string | Buffer, end: 'stay' |
     socket.once('data', () => {
       socket.write(bytes, 'latin1', () => { // a string or bytes; both are taken
         if (end === 'fin') socket.end()
-        // A moment for the bytes: a reset would drop what the peer has not read yet.
-        if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20)
+        if (end === 'rst') void resetOnceRead(socket)
       })
     })
   })
@@ -46,8 +47,8 @@ const messageDelta = 'event: content_block_delta\ndata: {"type":"content_block_d
 
 type Broken = [name: string, path: string, bytes: string, end: 'stay' | 'fin' | 'rst', kept: string]
 const explained: [...Broken, said: RegExp][] = [
-  ['responses, reset', '/v1/responses', chunked(delta, 'event: resp'), 'rst', delta, /^event: error\ndata: \{"type":"error","code":"upstream_reset".*"sequence_number":0,"error":\{.*\n\nevent: response\.failed\ndata: \{"type":"response\.failed","sequence_number":1,"response":\{.*"status":"failed","error":\{"code":"server_error","message":"Upstream connection error - it closed/],
-  ['responses, an orderly end without the last event', '/backend-api/codex/responses', chunked(delta) + last, 'stay', delta, /"message":"Upstream connection error - it ended the stream before it was complete - stream ended before a terminal response event"/],
+  ['responses, reset', '/v1/responses', chunked(delta, 'event: resp'), 'rst', delta, /^event: error\ndata: \{"type":"error","code":"upstream_reset".*"sequence_number":0,"error":\{.*\n\nevent: response\.failed\ndata: \{"type":"response\.failed","sequence_number":1,"response":\{.*"status":"failed","error":\{"code":"server_error","message":"Upstream connection error \(connection reset\): the upstream closed/],
+  ['responses, an orderly end without the last event', '/backend-api/codex/responses', chunked(delta) + last, 'stay', delta, /"message":"Upstream connection error \(connection reset\): the stream ended before it was complete\. Your own connection is unharmed; retry\."/],
   ['responses, an orderly end within an event', '/v1/responses', chunked(delta, 'data: {"typ') + last, 'stay', delta, /before it was complete/],
   ['responses, nothing at all', '/v1/responses', chunked() + last, 'stay', '', /before it was complete/],
   ['responses, FIN without framing', '/v1/responses', `${head}\r\n${delta}`, 'fin', delta, /before it was complete/],
@@ -57,9 +58,9 @@ const explained: [...Broken, said: RegExp][] = [
 ]
 
 t.test('a stream that the upstream breaks is explained to those who recover from that too', async t => {
-  for (const [name, path, bytes, end, kept, said] of explained) {
-    await t.test(name, async t => {
-      const { client, ending } = await ask(t, path, bytes, end)
+  for (const [who, [name, path, bytes, end, kept, said]] of [codex, openclaw].flatMap(who => explained.map(row => [who, row] as const))) {
+    await t.test(`${name}, ${who.trim()}`, async t => {
+      const { client, ending } = await ask(t, path, bytes, end, who)
       const { status, body } = await client.answer()
       t.equal(status, 200)
       t.equal(body.slice(0, kept.length), kept, 'what was whole is there, byte for byte')
@@ -90,7 +91,7 @@ const unsaid: Broken[] = [
 t.test('a stream that the upstream breaks is cut for those who recover from a lost connection only', async t => {
   for (const [name, path, bytes, end, kept] of unsaid) {
     await t.test(name, async t => {
-      const { client, ending } = await ask(t, path, bytes, end, openclaw)
+      const { client, ending } = await ask(t, path, bytes, end, qwen)
       await client.closed()
       t.match(client.received, 'HTTP/1.1 200 OK')
       t.ok(client.received.includes(kept), 'what came is there')
@@ -155,7 +156,7 @@ t.test('a resumed background response may end before the response does (B4), and
   const resumed = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":43}\n\n'
   for (const [bytes, end, expected] of [[chunked(resumed) + last, 'stay', 'whole'], [chunked(resumed), 'rst', 'cut']] as const) {
     const upstream = await startRawUpstream(t, socket => {
-      socket.once('data', () => socket.write(bytes, () => { if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20) }))
+      socket.once('data', () => socket.write(bytes, () => { if (end === 'rst') void resetOnceRead(socket) }))
     })
     const { port, line } = await startSidecar(t, { upstream: upstream.url })
     const client = new RawClient(t, port)
@@ -249,13 +250,30 @@ t.test('an answer without a body is whole from its head on', async t => {
   t.equal(client.ended, false)
 })
 
-t.test('a head that can not be written ends its connection only', async t => {
-  const server = createServer((_request, response) => { relay(response, { status: 200, message: '', headers: ['no token', ''] }, { path: '/v1/models', heartbeat: undefined, overhear: () => {} }) })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const client = new RawClient(t, (server.address() as AddressInfo).port)
-  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-  await client.closed()
-  t.equal(client.received, '')
+t.test('a head that can not be written ends its connection only, also behind another answer', async t => {
+  for (const before of [0, 1]) {
+    const responses: ServerResponse[] = []
+    const server = createServer((_request, response) => {
+      responses.push(response)
+      if (responses.length <= before) return
+      relay(response, { status: 200, message: '', headers: ['no token', ''] }, { path: '/v1/models', heartbeat: undefined, overhear: () => {} })
+      setImmediate(() => { if (before > 0) responses[0]?.end('first') })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const client = new RawClient(t, (server.address() as AddressInfo).port)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(before + 1))
+    await client.closed()
+    t.match(client.received, before === 0 ? /^$/ : /^HTTP\/1\.1 200 OK\r\n[^]*first$/)
+  }
+})
+
+t.test('Claude Code is told that a stream ended in its middle, and asks without one; a lost connection stays one', async t => {
+  const claude = 'User-Agent: claude-cli/2.1.332 (external, sdk-cli)\r\n'
+  const told = await ask(t, '/v1/messages', chunked(messageDelta) + last, 'stay', claude)
+  const { body } = await told.client.answer()
+  t.match(body.slice(messageDelta.length), /^event: error\ndata: \{"type":"error","error":\{/)
+  const cut = await ask(t, '/v1/messages', chunked(messageDelta), 'rst', claude)
+  await t.rejects(cut.client.answer(), /cut within a chunked body/)
 })

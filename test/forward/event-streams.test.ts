@@ -4,9 +4,10 @@ import zlib from 'node:zlib'
 import t, { type Test } from 'tap'
 import { cut } from '../../src/forward/cut.ts'
 import { Beside, decoderFor } from '../../src/forward/event-streams/decoder.ts'
-import { canExplain, clientOf, deedFor, endings, wordsFor } from '../../src/forward/event-streams/endings.ts'
+import { canExplain, clientOf, deedFor, endings, words } from '../../src/forward/event-streams/endings.ts'
 import { EventStreamBody } from '../../src/forward/event-streams/event-stream-body.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
+import { resetOnceRead } from '../fixtures/reset-once-read.ts'
 import { configFor, startSidecar } from '../fixtures/sidecar.ts'
 import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
@@ -40,9 +41,20 @@ async function ask (t: Test, { arrivals, port, line }: Awaited<ReturnType<typeof
   const send = (text: string): void => { socket.write(text, 'latin1') }
   /** Sends what stands between the framing's first and last bytes, and ends as said. */
   const answer = (head: string, body: string, end: 'orderly' | 'rst'): void => {
-    socket.write(`${ok}${head}${framing}${chunk(body)}${end === 'orderly' ? last : ''}`, 'latin1', () => { if (end === 'rst') setTimeout(() => socket.resetAndDestroy(), 20) })
+    socket.write(`${ok}${head}${framing}${chunk(body)}${end === 'orderly' ? last : ''}`, 'latin1', () => { if (end === 'rst') void resetOnceRead(socket) })
   }
   return { client, socket, send, answer, ending: async () => (await line(entry => entry['path'] === path))['ending'] }
+}
+
+/** Sees to it that an answer comes whole and byte for byte, or is cut behind what came of it. */
+async function seen (t: Test, { client, ending }: Awaited<ReturnType<typeof ask>>, { says, body, expected }: { says: string, body: string, expected: string }): Promise<void> {
+  if (expected === 'whole') t.equal((await client.answer()).body, body, says)
+  else {
+    await client.closed()
+    t.ok(client.received.includes(body), `${says}: what came is there`)
+    t.notMatch(client.received, /\r\n0\r\n\r\n$/)
+  }
+  t.equal(await ending(), expected, says)
 }
 
 t.test('what a stream is, its bytes say, where its head does not (B1)', async t => {
@@ -107,7 +119,7 @@ t.test('what is none passes as it is', async t => {
   const site = await open(t, 60_000)
   const cases: [head: string, path: string, body: string][] = [
     ['', '/v1/responses', '{"id":"resp_1"}'], ['Content-Type: text/plain\r\n', '/v1/messages', 'hello'], ['Content-Type: text/event-stream\r\n', '/v1/responses', '{"error":{}}'],
-    ['', '/v1/models', 'data: 1\n\n'], ['Content-Type: application/json\r\n', '/v1/responses', 'data: 1'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', '\xff\xfbmp3'],
+    ['', '/v1/models', 'data: 1\n\n'], ['Content-Type: text/html\r\n', '/v1/responses', 'data: 1'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', '\xff\xfbmp3'],
     ['', '/v1/responses', '<html>']
   ]
   for (const [head, path, body] of cases) {
@@ -120,6 +132,42 @@ t.test('what is none passes as it is', async t => {
   answer('', '{"id"', 'rst')
   await client.closed()
   t.equal(await ending(), 'cut')
+})
+
+t.test('streams as servers send them', async t => {
+  const site = await open(t)
+  const sse = 'Content-Type: text/event-stream\r\n'
+  const json = 'Content-Type: application/json; charset=utf-8\r\n'
+  const gzip = `${sse}Content-Encoding: gzip\r\n`
+  const packed = (...texts: string[]): string => texts.map(text => zlib.gzipSync(text).toString('latin1')).join('')
+  const run = 'event: thread.run.created\ndata: {"object":"thread.run"}\n\n'
+  const done = 'event: done\ndata: [DONE]\n\n'
+  const finished = 'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\n'
+  const usage = 'data: {"choices":[],"usage":{}}\n\n'
+  const cases: [says: string, path: string, head: string, body: string, end: 'orderly' | 'rst', expected: 'whole' | 'cut'][] = [
+    ['half a stream said to be JSON', '/v1/responses', json, delta, 'orderly', 'cut'],
+    ['a stream said to be JSON', '/v1/responses', json, delta + completed, 'rst', 'whole'],
+    ['JSON', '/v1/responses', json, ' {"id":1}', 'orderly', 'whole'],
+    ['compressed JSON', '/v1/responses', `${json}Content-Encoding: gzip\r\n`, packed('{"id":1}'), 'orderly', 'whole'],
+    ['a comment first, half', '/v1/responses', '', `: processing\n\n${delta}`, 'orderly', 'cut'],
+    ['comments only', '/v1/responses', sse, ': processing\n\n'.repeat(9), 'orderly', 'cut'],
+    ['a coding and none, half', '/v1/responses', `${sse}Content-Encoding: GZIP , identity\r\n`, packed(delta), 'orderly', 'cut'],
+    ['two members', '/v1/responses', gzip, packed(delta, completed), 'orderly', 'whole'],
+    ['two members, half', '/v1/responses', gzip, packed(delta, delta), 'orderly', 'cut'],
+    ['half of the second member', '/v1/responses', gzip, packed(delta, completed).slice(0, -60), 'orderly', 'cut'],
+    ['a run of an assistant', '/v1/threads/t_1/runs', sse, run + done, 'rst', 'whole'],
+    ['half of one', '/v1/threads/runs', sse, run, 'orderly', 'cut'],
+    ['half of one with outputs of tools', '/v1/threads/t_1/runs/r_1/submit_tool_outputs', sse, run, 'orderly', 'cut'],
+    ['chat without [DONE], its usage last', '/v1/chat/completions', sse, finished + usage, 'orderly', 'whole'],
+    ['the same, reset', '/v1/chat/completions', sse, finished + usage, 'rst', 'cut'],
+    ['an incomplete response', '/v1/responses', sse, 'data: {"type":"response.incomplete"}\n\n', 'rst', 'whole'],
+    ['a cancelled response', '/v1/responses', sse, 'data: {"type":"response.cancelled"}\n\n', 'rst', 'whole']
+  ]
+  for (const [says, path, head, body, end, expected] of cases) {
+    const asked = await ask(t, site, path)
+    asked.answer(head, body, end)
+    await seen(t, asked, { says, body, expected })
+  }
 })
 
 t.test('an event stream that comes in one read stays chunked (F9)', async t => {
@@ -150,9 +198,24 @@ t.test('a terminal event over 1 MB, reset within it, is not whole (F3)', async t
 })
 
 type Encode = (bytes: Buffer) => Buffer
-const { zstdCompressSync } = zlib as { zstdCompressSync?: Encode }
-const codings: [name: string, encode: Encode][] = [['gzip', zlib.gzipSync], ['x-gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['deflate', zlib.deflateRawSync], ['br', zlib.brotliCompressSync]]
-if (zstdCompressSync !== undefined) codings.push(['zstd', zstdCompressSync])
+type Encoder = () => zlib.Gzip
+const { zstdCompressSync, createZstdCompress } = zlib as { zstdCompressSync?: Encode, createZstdCompress?: Encoder } // Node 22.15
+const codings: [name: string, encode: Encode, encoder: Encoder][] = [
+  ['gzip', zlib.gzipSync, zlib.createGzip], ['x-gzip', zlib.gzipSync, zlib.createGzip], ['deflate', zlib.deflateSync, zlib.createDeflate],
+  ['deflate', zlib.deflateRawSync, zlib.createDeflateRaw], ['br', zlib.brotliCompressSync, zlib.createBrotliCompress]
+]
+if (zstdCompressSync !== undefined && createZstdCompress !== undefined) codings.push(['zstd', zstdCompressSync, createZstdCompress])
+
+/** All of the text, and not the end of the coding. */
+async function unfinished (encoder: Encoder, text: string): Promise<string> {
+  const stream = encoder()
+  const pieces: Buffer[] = []
+  stream.on('data', (piece: Buffer) => pieces.push(piece))
+  stream.write(text)
+  await new Promise<void>(resolve => { stream.flush(resolve) })
+  stream.destroy()
+  return Buffer.concat(pieces).toString('latin1')
+}
 
 t.test('compressed streams go through untouched, and are known to be whole or not (B2)', async t => {
   const site = await open(t, 60_000)
@@ -165,16 +228,31 @@ t.test('compressed streams go through untouched, and are known to be whole or no
         ['whole', whole, 'orderly', 'whole'], ['whole, then reset', whole, 'rst', 'whole'], ['half, an orderly end', half, 'orderly', 'cut'], ['half, reset', half, 'rst', 'cut']
       ]
       for (const [says, body, end, expected] of cases) {
-        const { client, answer, ending } = await ask(t, site, '/v1/responses', codex)
-        answer(head, body, end)
-        if (expected === 'whole') t.equal((await client.answer()).body, body, `${name}, ${says}`)
-        else {
-          await client.closed()
-          t.ok(client.received.includes(body), `${name}, ${says}: what came is there`)
-          t.notMatch(client.received, /\r\n0\r\n\r\n$/)
-        }
-        t.equal(await ending(), expected, `${name}, ${says}`)
+        const asked = await ask(t, site, '/v1/responses', codex)
+        asked.answer(head, body, end)
+        await seen(t, asked, { says: `${name}, ${says}`, body, expected })
       }
+    }
+  }
+})
+
+t.test('an orderly end within the coding is none, whatever the events say', async t => {
+  const site = await open(t)
+  const background = 'data: {"type":"response.created","response":{"id":"resp_1","background":true}}\n\n'
+  const cases: [says: string, path: string, text: string, expected: 'whole' | 'cut'][] = [
+    ['a model’s', '/v1/responses', delta, 'cut'],
+    ['one that may end anywhere', '/v1/responses', background, 'cut'],
+    ['all choices are finished', '/v1/chat/completions', 'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\n', 'cut'],
+    ['one that is no model’s', '/backend-api/wham/apps', 'data: 1\n\n', 'cut'],
+    ['its terminal event came before', '/v1/responses', delta + completed, 'whole'],
+    ['no event stream', '/v1/responses', '{"id":1}', 'whole']
+  ]
+  for (const [name, , encoder] of codings) {
+    for (const [says, path, text, expected] of cases) {
+      const asked = await ask(t, site, path)
+      const body = await unfinished(encoder, text)
+      asked.answer(`${says === 'no event stream' ? '' : 'Content-Type: text/event-stream\r\n'}Content-Encoding: ${name}\r\n`, body, 'orderly')
+      await seen(t, asked, { says: `${name}, ${says}`, body, expected })
     }
   }
 })
@@ -205,6 +283,13 @@ t.test('what cannot be read beside its way passes as it is', async t => {
     t.equal((await client.answer()).body, body)
     t.equal(await ending(), 'whole')
   })
+  await t.test('what a flood of it holds', async t => {
+    const { client, answer, ending } = await ask(t, site, '/v1/responses')
+    const body = gzip(`data: {"type":"response.output_text.delta","delta":"${'x'.repeat(50_000_000)}"}\n\n`)
+    answer('Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', body, 'orderly')
+    t.equal((await client.answer()).body, body)
+    t.equal(await ending(), 'whole')
+  })
   await t.test('a compressed stream without any body', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')
     send(`${ok}Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n${framing}${last}`)
@@ -226,10 +311,10 @@ t.test('a decompression bomb costs what it is worth, and goes through', async t 
   const beside = new Beside(decoderFor('gzip') as NonNullable<ReturnType<typeof decoderFor>>, bytes => { read += bytes.length })
   // All of it would be 500 MB: its first bytes, and then too much at once, are given up.
   beside.write(bomb.subarray(0, 20_000))
-  t.equal(await beside.finish(), false)
+  t.equal(await beside.finish(), 'lost')
   t.ok(read <= (1 << 20) + 200 * 20_000, `${read} bytes were read of 20,000`)
   beside.write(bomb)
-  t.equal(await beside.finish(), false)
+  t.equal(await beside.finish(), 'lost')
   const flooded = new Beside(decoderFor('gzip') as NonNullable<ReturnType<typeof decoderFor>>, () => {})
   flooded.write(zlib.gzipSync(Buffer.from('data: 1\n\n')))
   flooded.write(Buffer.alloc(1_100_000))
@@ -304,10 +389,11 @@ t.test('a broken stream behind another answer that is not over yet is cut all th
   const client = new RawClient(t, Number(new URL(url).port))
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2))
   while (responses.length < 2) await new Promise(resolve => setImmediate(resolve))
+  responses[1]?.write('half')
   cut(responses[1] as ServerResponse, true)
   responses[0]?.end('first')
   await client.closed()
-  t.equal(client.received.split('HTTP/1.1').length, 2, 'nothing of it is seen')
+  t.match(client.received, /first.*HTTP\/1\.1 200 OK.*half\r\n$/s, 'what came of it is there, and no end')
 })
 
 t.test('what is done about a broken stream stands in one table', async t => {
@@ -317,8 +403,27 @@ t.test('what is done about a broken stream stands in one table', async t => {
   const codex = clientOf({ originator: 'codex_exec', 'user-agent': 'codex_exec/0.169.0' })
   t.equal(deedFor(codex, 'responses', 'reset'), 'explain')
   t.equal(deedFor(codex, 'chat', 'reset'), 'cut')
-  t.equal(deedFor(clientOf({ 'user-agent': 'pi (linux)' }), 'responses', 'ended'), 'cut')
+  // As the real programs were seen to call themselves.
+  const agents: [agent: string, originator: string | undefined, protocol: 'responses' | 'chat' | 'messages', deed: string][] = [
+    ['codex_exec/0.169.0 (Debian 13.0.0; x86_64) dumb', 'codex_exec', 'responses', 'explain'],
+    ['codex_sdk_ts/0.163.0 (Debian 13.0.0; x86_64) dumb', 'codex_sdk_ts', 'responses', 'explain'],
+    ['pi (linux 6.18.44; x64)', 'pi', 'responses', 'explain'],
+    ['openclaw (linux 6.18.44; x64)', 'openclaw', 'responses', 'explain'],
+    ['OpenAI/JS 6.26.0', undefined, 'responses', 'cut'],
+    ['OpenAI/JS 7.15.0', undefined, 'chat', 'cut'],
+    ['opencode/1.18.33 ai-sdk/provider-utils/4.0.0 runtime/bun/1.3.0', 'opencode', 'responses', 'cut'],
+    ['Kilo-Code/7.7.7 ai-sdk/openai-compatible/3.0.37', undefined, 'chat', 'cut'],
+    ['QwenCode/0.24.4 (linux; x64)', undefined, 'chat', 'cut'],
+    ['ls/JS 5.23.2', undefined, 'chat', 'cut'],
+    ['node-fetch', undefined, 'messages', 'cut']
+  ]
+  for (const [agent, originator, protocol, deed] of agents) {
+    const client = clientOf({ 'user-agent': agent, ...(originator !== undefined && { originator }) })
+    for (const how of ['ended', 'reset'] as const) t.equal(deedFor(client, protocol, how), deed, `${agent}, ${protocol}, ${how}`)
+    t.equal(canExplain(client), deed !== 'cut', agent)
+  }
+  const claude = clientOf({ 'user-agent': 'claude-cli/2.1.332 (external, sdk-cli)' })
+  t.strictSame([deedFor(claude, 'messages', 'ended'), deedFor(claude, 'messages', 'reset')], ['explain', 'cut'])
   t.equal(canExplain(clientOf({})), false)
-  t.match(wordsFor('responses', 'ended'), /^[A-Za-z0-9 -]*connection error[A-Za-z0-9 -]*stream ended before a terminal response event$/, 'OpenClaw knows it for a lost connection')
-  t.match(wordsFor('chat', 'reset'), /stream ended without finish_reason$/)
+  for (const [how, said] of Object.entries(words)) t.match(said, /connection error.*connection reset/i, `${how}: clients know it for a lost connection`)
 })

@@ -58,7 +58,7 @@ t.test('/status tells programs what runs, what is pointed here, and what is know
       { path: '/v1/messages/', upstream: `${s.upstream}/v1/messages`, credential: ['x-api-key', 'authorization'] },
       {
         path: '/v1/', upstream: `${s.upstream}/v1/`, credential: ['authorization', 'sec-websocket-protocol'], probe: 'off', requests: 6, circuit: { state: 'closed' },
-        lanes: { verified: { inFlight: 0, limit: 512 }, unverified: { inFlight: 0, limit: 64 }, probe: { inFlight: 0, limit: 5 } }
+        lanes: { verified: { inFlight: 0, limit: 512 }, unverified: { inFlight: 0, limit: 64 }, probe: { inFlight: 0, limit: 6 } }
       },
       { path: '/v1/ with anthropic-version', upstream: `${s.upstream}/v1/`, credential: ['x-api-key', 'authorization'], probe: 'off', requests: 0 }
     ],
@@ -93,8 +93,8 @@ t.test('verdicts are listed while they hold something, those used last first', a
   s.clock.advance(1_000)
   await s.send('other')
   t.match(await listed(), [{ state: 'active' }, { state: 'inactive' }, { state: 'active' }])
-  for (let i = 0; i < 2; i++) await s.send('odd', '/v1/unclear')
-  t.match((await s.status()).verdicts.list[0], { state: 'inactive', reach: 'request', detail: 'with 401 twice in a row, without saying why' }, 'what counts for some requests only says so')
+  for (let i = 0; i < 4; i++) await s.send('odd', '/v1/unclear')
+  t.match((await s.status()).verdicts.list[0], { state: 'inactive', reach: 'request', detail: 'with 401 again and again, without saying why' }, 'what counts for some requests only says so')
   s.app.generation.verdicts.release()
   await s.send('dead')
   await s.send('other')

@@ -89,12 +89,11 @@ t.test('a client that falls silent within its upload is told, and gives its plac
 })
 
 t.test('the wait for an answer is no silence of the client', async t => {
-  let answer: (() => void) | undefined
-  const upstream = await startUpstream(t, (_request, response) => { answer = () => response.end('late') })
+  // Ten times the limit: the one thing here that only time can show.
+  const upstream = await startUpstream(t, (_request, response) => { setTimeout(() => response.end('late'), 200) })
   const { port } = await startSidecar(t, { upstream: upstream.url, times: { idleUpload: 20 } })
   const client = new RawClient(t, port)
   client.write('POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: 3\r\n\r\nabc')
-  setTimeout(() => answer?.(), 200) // ten times the limit: the one thing here that only time can show
   t.match(await client.answer(), { status: 200, body: 'late' })
 })
 

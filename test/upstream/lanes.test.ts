@@ -116,7 +116,7 @@ t.test('where a lane is full, tokens share it', async t => {
   await t.rejects(again.wait('c', { patience: 1, signal: new AbortController().signal }), { code: 'lane_full' })
 })
 
-t.test('an expired token is forwarded while nobody can be asked for the time', async t => {
+t.test('while questions about new tokens hang, the time can be asked for; an expired token is forwarded where nobody can be', async t => {
   const waiting: ServerResponse[] = []
   const upstream = await startUpstream(t, ({ method, headers }, response) => {
     if (method === 'GET' && headers.authorization?.startsWith('Bearer hang') === true) waiting.push(response)
@@ -131,7 +131,8 @@ t.test('an expired token is forwarded while nobody can be asked for the time', a
   const { url } = await startSidecar(t, { upstream: upstream.url, env: { CODEX_SIDECAR_PROBE: 'first-use' } })
   const hanging = [1, 2, 3, 4, 5].map(i => post(url, `hang-${i}`))
   while (waiting.length < 5) await turn()
-  t.equal(await post(url, expiredJwt()), 200, 'all places for questions are taken')
+  t.equal(await post(url, 'sixth'), 200, 'nobody can be asked about another one')
+  t.equal(await post(url, expiredJwt()), 401)
   for (const response of waiting) response.end()
   await Promise.all(hanging)
   const { url: nowhere } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })

@@ -15,7 +15,7 @@ import { deadKey } from '../fixtures/upstream.ts'
 const [chatgpt, , openai] = defaultRoutes({ chatgptUpstream: 'http://a/', openaiUpstream: 'http://a/', anthropicUpstream: 'http://a/' } as Options) as [Route, Route, Route]
 const revoked: Inactive = { state: 'inactive', reason: 'token_rejected', source: 'upstream', detail: 'it was revoked' }
 const rejected: Testimony = { kind: 'rejected', reach: 'token', verdict: revoked }
-const ambiguous: Testimony = { kind: 'rejected', reach: 'request', verdict: { ...revoked, detail: 'with 401 twice in a row, without saying why' } }
+const ambiguous: Testimony = { kind: 'rejected', reach: 'request', verdict: { ...revoked, detail: 'with 401 again and again, without saying why' } }
 const accepted: Testimony = { kind: 'accepted', source: 'upstream' }
 
 function setUp (entries = 100) {
@@ -86,35 +86,41 @@ t.test('an older answer never overwrites a newer one', async t => {
   t.equal(look('a'), 'inactive', 'a newer one counts')
 })
 
-t.test('two 401s without a reason count, if they are two', async t => {
+t.test('four 401s without a reason count, if they are four', async t => {
   const { time, cache, ticket, look } = setUp()
   const ask = (token: string) => cache.look(ticket(token)).ask
-  const together = [ticket('a'), ticket('a')]
+  /** That many, one after the other. */
+  const unexplained = (token: string, times: number, other: Partial<Presentation> = {}): void => { for (let i = 0; i < times; i++) cache.learn(ticket(token, openai, other), ambiguous) }
+  const together = Array.from({ length: 5 }, () => ticket('a'))
   for (const one of together) cache.learn(one, ambiguous)
-  t.strictSame([look('a'), ask('a')], [undefined, 'beside'], 'requests under way together say it once; suspect')
-  time.now += 30_000
-  cache.learn(ticket('a'), ambiguous)
-  t.equal(look('a'), 'inactive', 'a second one within 30 s')
+  t.strictSame([look('a'), ask('a')], [undefined, 'first'], 'requests under way together say it once; suspect')
+  for (let i = 0; i < 3; i++) {
+    t.equal(look('a'), undefined)
+    time.now += 30_000
+    unexplained('a', 1)
+  }
+  t.equal(look('a'), 'inactive', 'a fourth one, each within 30 s')
   time.now += 15_000
   t.strictSame([look('a'), look('a')], [undefined, 'inactive'], 'holds 15 s, and one asks again')
   cache.learn(ticket('a'), ambiguous)
   t.equal(look('a'), 'inactive', 'which gets the same')
   t.equal(look('a', openai, { path: '/v1/models' }), undefined, 'another path is another request')
   t.equal(look('a', openai, { raw: ['OpenAI-Organization', 'org-1'] }), undefined, 'so is another shape')
-  cache.learn(ticket('b'), ambiguous)
+  unexplained('b', 3)
   time.now += 30_001
-  t.equal(ask('b'), 'first', 'suspicion passes')
-  cache.learn(ticket('b'), ambiguous)
-  t.equal(look('b'), undefined, 'later it is no second one')
+  unexplained('b', 3)
+  t.equal(look('b'), undefined, 'later it is no fourth one')
   cache.learn(ticket('b'), accepted)
   t.strictSame([look('b'), ask('b')], ['active', 'nobody'], 'a success clears it')
-  for (let i = 0; i < 10; i++) cache.learn(ticket('b'), ambiguous)
-  t.strictSame([look('b'), ask('b')], ['active', 'beside'], 'while a good verdict holds there is no refusal without a reason')
-  time.now += 600_000
-  cache.learn(ticket('b'), ambiguous)
-  t.equal(look('b'), undefined)
-  cache.learn(ticket('b'), ambiguous)
-  t.equal(look('b'), 'inactive', 'after it there is')
+  unexplained('b', 3)
+  t.strictSame([look('b'), ask('b')], ['active', 'beside'])
+  cache.learn(ticket('b', openai, { path: '/v1/files' }), accepted)
+  unexplained('b', 3)
+  t.equal(look('b'), 'active', 'so does one of another request')
+  unexplained('b', 1)
+  t.strictSame([look('b'), look('b', openai, { path: '/v1/files' })], ['inactive', 'active'], 'a good verdict that holds does not go on for ever, for requests like these')
+  cache.learn(ticket('b', openai, { path: '/v1/files' }), accepted)
+  t.equal(look('b'), 'active', 'and the next success shows that the token lives')
   const slow = ticket('c')
   cache.learn(ticket('c'), accepted)
   cache.learn(slow, ambiguous)
@@ -123,8 +129,54 @@ t.test('two 401s without a reason count, if they are two', async t => {
   cache.learn(ticket('d'), ambiguous)
   t.equal(look('d'), 'inactive', 'a rejection is not weakened by it')
   cache.learn(ticket('e'), ambiguous)
-  t.equal(cache.release(), 4, 'release takes it back')
+  t.equal(cache.release(), 3, 'release takes it back')
   t.equal(ask('e'), 'first')
+})
+
+t.test('401s without a reason to a probe count where no real request of the token was good, beside two to requests like one another', async t => {
+  const { time, cache, ticket, look } = setUp()
+  const byProbe: Testimony = { kind: 'rejected', reach: 'request', verdict: { ...revoked, source: 'probe' } }
+  const asProbe = { method: 'GET', path: '/v1/models' }
+  /** Answers to a probe and to a request in turn. */
+  const both = (token: string, times: number, other: Partial<Presentation> = {}): void => {
+    for (let i = 0; i < times; i++) {
+      cache.learn(ticket(token, openai, { ...asProbe, ...other }), byProbe)
+      cache.learn(ticket(token), ambiguous)
+    }
+  }
+  both('a', 1)
+  t.equal(look('a'), undefined)
+  both('a', 1)
+  t.strictSame([look('a'), look('a', openai, asProbe)], ['inactive', undefined], 'what the probe asks is no request')
+  for (let i = 0; i < 5; i++) cache.learn(ticket('b', openai, asProbe), byProbe)
+  cache.learn(ticket('b'), ambiguous)
+  t.equal(look('b'), undefined, 'however often it asks')
+  cache.learn(ticket('c'), accepted)
+  both('c', 3)
+  t.equal(look('c'), 'active', 'over a real success its word counts for nothing')
+  both('d', 1)
+  cache.learn(ticket('d', openai, asProbe), { kind: 'accepted', source: 'probe' })
+  both('d', 1)
+  t.equal(look('d'), 'active', 'its good word counts')
+  both('e', 3, { raw: ['OpenAI-Organization', 'org-1'] })
+  t.equal(look('e'), undefined, 'with other fields it asks about something else')
+  for (let i = 0; i < 2; i++) cache.learn(ticket('f', openai, asProbe), byProbe)
+  time.now += 30_001
+  for (let i = 0; i < 3; i++) cache.learn(ticket('f'), ambiguous)
+  t.equal(look('f'), undefined, 'long ago says nothing')
+  cache.learn(ticket('g'), rejected)
+  time.now += 15_000
+  t.equal(look('g'), undefined)
+  cache.learn(ticket('g', openai, asProbe), byProbe)
+  t.equal(look('g'), 'inactive', 'and it is no answer to whoever asks about a rejection')
+})
+
+t.test('a success says nothing against what dead-token words hold against other requests of its shape', async t => {
+  const { cache, ticket, look } = setUp()
+  const handshake = { method: 'GET', handshake: true }
+  cache.learn(ticket('a', openai, handshake), rejected)
+  cache.learn(ticket('a'), accepted)
+  t.strictSame([look('a'), look('a', openai, handshake)], ['active', 'inactive'])
 })
 
 t.test('refused WebSocket handshakes say nothing without a reason, and with one nothing about HTTP', async t => {
@@ -134,8 +186,8 @@ t.test('refused WebSocket handshakes say nothing without a reason, and with one 
   const [http, handshake] = [{ method: 'POST', path: '/v1/responses' }, { method: 'GET', path: '/v1/responses', handshake: true }]
   for (let i = 0; i < 10; i++) (await guard({ route: openai, raw, ...handshake })).learn(401, [], Buffer.alloc(0))
   t.strictSame([look('a'), look('a', openai, handshake)], [undefined, undefined])
-  ;(await guard({ route: openai, raw, ...http })).learn(401, [], Buffer.alloc(0))
-  t.equal(look('a', openai, http), undefined, 'nor is a request besides a second one')
+  for (let i = 0; i < 3; i++) (await guard({ route: openai, raw, ...http })).learn(401, [], Buffer.alloc(0))
+  t.equal(look('a', openai, http), undefined, 'nor are they among the four of requests')
   ;(await guard({ route: openai, raw, ...handshake })).learn(401, [], Buffer.from(JSON.stringify(deadKey)))
   t.strictSame([look('a', openai, handshake), look('a', openai, http)], ['inactive', undefined], 'a definitive one counts against handshakes')
 })

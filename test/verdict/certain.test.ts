@@ -127,6 +127,53 @@ t.test('E2: a probe’s 401 refuses nobody whose real requests are answered, not
   t.match(await turn, served)
 })
 
+t.test('E2: a token that was good is asked about while questions about new ones hang', async t => {
+  let asked = 0
+  const hanging: (() => void)[] = []
+  const s = await setUp(t, ({ method, headers }) => {
+    if (method !== 'GET') return good
+    if (headers.authorization === 'Bearer sk-good') {
+      asked++
+      return good
+    }
+    return new Promise(resolve => { hanging.push(() => { resolve(good) }) })
+  }, { ...probing, times: { probe: 60_000 } })
+  t.match(await s.send('/v1/responses', bearer('sk-good')), served)
+  const junk = Array.from({ length: 5 }, (_, i) => s.send('/v1/responses', bearer(`sk-new-${i}`)))
+  while (hanging.length < 5) await new Promise(resolve => setImmediate(resolve))
+  t.match(await s.send('/v1/responses', bearer('sk-new-5')), served, 'a sixth new one goes on without')
+  s.clock.advance(9.5 * 60_000)
+  t.match(await s.send('/v1/responses', bearer('sk-good')), served)
+  while (asked < 2) await new Promise(resolve => setImmediate(resolve))
+  t.equal(hanging.length, 5, 'its verdict is renewed meanwhile')
+  for (const finish of hanging) finish()
+  for (const answer of await Promise.all(junk)) t.match(answer, served)
+})
+
+t.test('a login that was good and then gets 401 without a reason for everything is asked about four times, and then once in 15 s', async t => {
+  let lives = true
+  let turns = 0
+  const s = await setUp(t, ({ method }) => {
+    if (method === 'POST') turns++
+    return lives ? good : { status: 401, body: { detail: 'Unauthorized' } }
+  }, probing)
+  const login = bearer(jwt({ jti: 'revoked' }))
+  const post = async () => await s.send('/backend-api/codex/responses', login)
+  for (let i = 0; i < 3; i++) t.match(await post(), served)
+  lives = false
+  turns = 0
+  for (let i = 0; i < 20; i++) t.match(await post(), { status: 401, ours: i >= 4 })
+  t.equal(turns, 4)
+  t.match(await s.send('/backend-api/codex/responses/compact', login), { status: 401, ours: false }, 'another path is another matter')
+  for (let i = 0; i < 3; i++) {
+    s.clock.advance(15_000)
+    t.match([await post(), await post()], [{ ours: false }, { ours: true }])
+  }
+  lives = true
+  t.match(await s.send('/backend-api/codex/models', login, 'GET'), served)
+  t.match(await post(), served, 'at once when anything shows that it lives')
+})
+
 t.test('F1: a key whose handshakes are refused with a definitive 401 is served over HTTP', async t => {
   const s = await setUp(t, ({ method }) => method === 'UPGRADE' ? dead : good, probing)
   for (let i = 0; i < 4; i++) {
@@ -143,6 +190,62 @@ t.test('F2: one definitive 401 to a token known to be good refuses nothing after
   t.match(await s.send('/v1/responses', bearer('sk-f2')), { status: 401, ours: false })
   next = good
   for (let i = 0; i < 3; i++) t.match(await s.send('/v1/responses', bearer('sk-f2')), served)
+})
+
+t.test('F6, F7: after a probe that says nothing a cold dead token costs one request, and a new token for each try no probe each', async t => {
+  let probes = 0
+  let turns = 0
+  let says = dead
+  const s = await setUp(t, ({ method }) => {
+    if (method !== 'GET') {
+      turns++
+      return says
+    }
+    probes++
+    return { status: 403, body: {} }
+  }, probing)
+  for (let i = 0; i < 5; i++) await s.send('/v1/responses', bearer('sk-f6'))
+  t.strictSame([probes, turns], [1, 1])
+  says = { status: 401, body: { detail: 'Unauthorized' } }
+  for (let i = 0; i < 20; i++) t.match(await s.send('/v1/responses', bearer(`sk-f7-${i}`)), { status: 401, ours: false })
+  t.ok(probes <= 3 + 1, `${probes} probes for 20 tokens`)
+})
+
+t.test('a gateway’s own keys: what was said of one of them refuses no key of its clients', async t => {
+  let turns = 0
+  const own = ['sk-pool-one-aaaa', 'sk-pool-two-bbbb']
+  const s = await setUp(t, ({ method }) => {
+    if (method === 'GET') return { status: 404, body: {} }
+    return turns++ % 2 === 0 ? openai('invalid_api_key', `Incorrect API key provided: ${own[0]?.slice(0, 8)}***aaaa.`) : good
+  }, probing)
+  for (let i = 0; i < 4; i++) {
+    t.match(await s.send('/v1/responses', bearer('sk-client')), { status: 401, ours: false })
+    t.match(await s.send('/v1/responses', bearer('sk-client')), served)
+  }
+  const pool = await setUp(t, ({ headers }) => headers.authorization === 'Bearer sk-client' ? openai('token_invalidated', 'Your authentication token has been invalidated.') : good, probing)
+  for (let i = 0; i < 2; i++) t.match(await pool.send('/v1/responses', bearer('sk-client')), { status: 401, ours: false }, 'a login of its own')
+  t.match(await pool.send('/v1/responses', bearer('sk-client')), { status: 401, ours: true }, 'though a gateway that has no good one is not asked for ever: two probes count, too')
+  t.match(await pool.send('/v1/responses', bearer('sk-other')), served)
+})
+
+t.test('a helper without a gateway’s own header is refused without a reason, again and again: that harms nobody who has it', async t => {
+  for (const name of ['cf-aig-authorization', 'helicone-auth', 'x-portkey-api-key', 'cookie', 'chatgpt-account-id', 'openai-beta', 'x-goog-user-project', 'originator', 'origin']) {
+    const s = await setUp(t, ({ headers }) => headers[name] === 'right' ? good : { status: 401, body: { success: false, error: [{ code: 2009, message: 'Unauthorized' }] } }, probing)
+    for (let i = 0; i < 8; i++) t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'wrong' }), { status: 401 })
+    t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'right' }), served, name)
+    for (let i = 0; i < 8; i++) await s.send('/v1/responses', bearer('sk-1'))
+    t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'right' }), served, `without ${name}`)
+  }
+})
+
+t.test('what differs with every request makes no other request of it', async t => {
+  let turns = 0
+  const s = await setUp(t, () => {
+    turns++
+    return { status: 401, body: {} }
+  })
+  for (let i = 0; i < 20; i++) await s.send('/v1/responses', { ...bearer('sk-1'), 'idempotency-key': String(i), 'x-client-request-id': String(i), 'session-id': String(i), traceparent: `00-${i}` })
+  t.equal(turns, 4)
 })
 
 t.test('H1: a browser extension with the same key and without its header harms nobody', async t => {

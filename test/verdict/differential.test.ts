@@ -2,7 +2,7 @@ import t from 'tap'
 import { costOf, deaths } from '../fixtures/differential/cost.ts'
 import { playInProcess } from '../fixtures/differential/in-process.ts'
 import { playOverSockets } from '../fixtures/differential/over-sockets.ts'
-import { add, emptyTally, isUnlucky } from '../fixtures/differential/tally.ts'
+import { add, emptyTally } from '../fixtures/differential/tally.ts'
 import { Random } from '../fixtures/random.ts'
 
 /** Sessions played; npm run differential plays many more. */
@@ -27,11 +27,10 @@ t.test(`${SESSIONS} sessions: whatever goes well direct goes well through the gu
     for (const wrong of tally.wrong) t.comment(`seed ${one}: ${JSON.stringify(wrong)}`)
     add(sum, tally)
   }
-  const unlucky = sum.wrong.filter(isUnlucky).length
   const { wrong, ...numbers } = sum
-  t.comment(JSON.stringify({ ...numbers, wrong: wrong.length - unlucky, unlucky }))
-  t.strictSame(wrong.filter(one => !isUnlucky(one)), [])
-  t.ok(unlucky <= 2 + sum.requests / 50_000, `${unlucky} by two 401s without a reason in a row to good requests`)
+  t.comment(JSON.stringify({ ...numbers, wrong: wrong.length }))
+  t.strictSame(wrong, [])
+  t.equal(sum.falseNegatives, 0, 'and the metric says so')
   t.ok(sum.refused > 0 && sum.upstream < sum.requests + sum.probes, 'though some are refused')
 })
 
@@ -40,13 +39,21 @@ t.test('the same over real sockets', async t => {
   const random = new Random()
   t.comment(`SEED=${random.seed}`)
   const { wrong, unlike, ...numbers } = await playOverSockets(t, random, Math.max(20, SESSIONS * OVER_SOCKETS))
-  const unlucky = wrong.filter(({ code }) => code.includes('twice in a row')).length
-  t.comment(JSON.stringify({ ...numbers, wrong: wrong.length - unlucky, unlucky }))
-  t.ok(unlucky <= 2 + numbers.requests / 50_000)
-  t.strictSame(wrong.filter(({ code }) => !code.includes('twice in a row')), [])
+  t.comment(JSON.stringify({ ...numbers, wrong: wrong.length }))
+  t.strictSame(wrong, [])
   t.strictSame(unlike, [], 'what is forwarded is answered as it would be direct')
-  if (unlucky === 0) t.equal(numbers.falseNegatives, 0)
+  t.equal(numbers.falseNegatives, 0)
   t.ok(numbers.refused > 0, 'though some are refused')
+})
+
+t.test('an upstream that refuses every third good request without a reason: then some are refused here, and counted as wrong', async t => {
+  const random = new Random()
+  t.comment(`SEED=${random.seed}`)
+  const sum = emptyTally()
+  while (sum.sessions < 1_000 && (sum.wrong.length === 0 || sum.falseNegatives === 0)) add(sum, await playInProcess(new Random(random.below(2 ** 32)), TOGETHER, 1 / 3))
+  t.comment(`${sum.wrong.length} of ${sum.requests} wrong, ${sum.falseNegatives} false negatives`)
+  t.ok(sum.wrong.length > 0 && sum.falseNegatives > 0, 'which is why they have to be that rare')
+  t.strictSame(sum.wrong.filter(({ detail = '' }) => !detail.includes('without saying why')), [])
 })
 
 t.test('what a dead token costs the upstream, one request again and again: one or two', async t => {
@@ -55,8 +62,9 @@ t.test('what a dead token costs the upstream, one request again and again: one o
       for (const good of [0, 3]) {
         const { requests, probes } = await costOf(t, login, { probe, good, times: 20 })
         t.comment(`${login.kind}; probe ${probe}; ${good === 0 ? 'cold' : 'was good'}: ${requests} and ${probes} probes of 20`)
-        // A good token meets 401s without a reason, too: while it is known to be good they are relayed and count for nothing.
-        if (good === 0 || !login.kind.includes('without a reason')) t.ok(requests <= 2 && requests + probes >= 1, login.kind)
+        // Good tokens meet 401s without a reason, too: four in a row are needed, of which two may be a probe's where nothing is known of the token.
+        const unexplained = login.kind.includes('without a reason') && (good > 0 || probe === 'off')
+        t.ok(requests <= (unexplained ? 4 : 2) && requests + probes >= 1, login.kind)
       }
     }
   }

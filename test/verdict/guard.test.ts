@@ -2,6 +2,8 @@ import t from 'tap'
 import type { Clock } from '../../src/clock.ts'
 import type { Options, Route } from '../../src/config/options.ts'
 import { defaultRoutes } from '../../src/config/routes.ts'
+import { createShapeReader } from '../../src/credential/shape.ts'
+import { createTellingReader } from '../../src/credential/telling.ts'
 import { UpstreamClock } from '../../src/upstream/clock.ts'
 import { VerdictCache } from '../../src/verdict/cache/cache.ts'
 import { createClaimsValidator } from '../../src/verdict/local/claims.ts'
@@ -15,6 +17,20 @@ function setUp () {
   const clock: Clock = { monotonic: () => time.now, wall: () => 1_700_000_000_000 + time.now }
   return { time, clock, cache: new VerdictCache({ entries: 100, active: 600_000, inactive: 15_000, inactiveMax: 120_000, asking: 3_000, clock }) }
 }
+
+t.test('a request without any field on which a judgement may depend has one shape, whatever came before it', async t => {
+  const shapeOf = createShapeReader()
+  const fields = ['openai-organization']
+  const before = shapeOf([], fields)
+  shapeOf(['OpenAI-Organization', 'org-1'], fields)
+  t.equal(shapeOf([], fields), before)
+  const tellOf = createTellingReader()
+  const names = Array.from({ length: 1_100 }, (_, i) => [`x-${i}-api-key`, 'a'])
+  const told = names.map(raw => tellOf(raw, []))
+  t.equal(new Set(told).size, 1_100)
+  t.strictSame(names.map(raw => tellOf(raw, [])), told, 'nor does it matter how many names of fields there were')
+  t.strictSame([tellOf([], []), tellOf(['X-Api-Key', 'a'], ['x-api-key']), tellOf(['x-1-api-key', 'a', 'x-1-api-key', 'a'], [])].map(digest => told.includes(digest)), [false, false, false])
+})
 
 t.test('all that is said within one answer is one word, no newer than what came of later requests', async t => {
   const { cache, clock, time } = setUp()

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { SKEW } from '../../src/verdict/local/claims.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
+import { Random } from '../fixtures/random.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { json, startUpstream } from '../fixtures/upstream.ts'
@@ -9,6 +10,8 @@ import { AMPLE, answers, games, isHandshake, play, said, TIMES, type Answered, t
 
 // Random interleavings of requests, answers, probes, events in band, clocks, releases and evictions, on the real guard
 // and cache. On a failure fast-check prints the seed, the path and the shortest sequence that fails.
+
+fc.configureGlobal({ seed: new Random().seed })
 
 type Answer = Event & Answered
 type Refusal = Extract<Event, { is: 'refused' }>
@@ -28,8 +31,13 @@ const isGood = ({ says, by }: Answer): boolean => says === 'good' && by !== 'eve
 const isDead = ({ says, by, kind }: Answer): boolean => says === 'dead' && !(by === 'request' && isHandshake(kind))
 const byTime = ({ source }: Refusal): boolean => source === 'claims'
 const lastGood = (answers: readonly Answer[], fits: (answer: Answer) => boolean = () => true): Answer | undefined => answers.findLast(answer => isGood(answer) && fits(answer))
-/** Whether one of these began after another one was answered. */
-const twoInTurn = (answers: readonly Answer[]): boolean => answers.some(first => answers.some(({ begun }) => begun > first.at))
+/** How many of these began after the one before was answered. */
+function inTurn (answers: readonly Answer[]): number {
+  let [count, last] = [0, -1]
+  for (const { begun, at } of answers) if (begun > last) [count, last] = [count + 1, at]
+  return count
+}
+const twoInTurn = (answers: readonly Answer[]): boolean => inTurn(answers) >= 2
 
 /** What speaks against a request: dead-token words about its token, or answers to requests like it. */
 function against (answers: readonly Answer[], kind: number): { dead: Answer[], handshake: Answer[], bare: Answer[] } {
@@ -60,6 +68,21 @@ t.test('no history of answers leads to a refusal of a request that differs from 
   })
 })
 
+t.test('no less than four 401s without a reason in a row refuse a request, two of them at least to requests like it', async t => {
+  await check(t, {
+    refused: (refusal, { history, setting: { entries } }) => {
+      const all = answersIn(history)
+      const { dead, handshake, bare } = against(all, refusal.kind)
+      if (byTime(refusal) || dead.length > 0 || handshake.length > 0) return
+      const probes = all.filter(({ by, says }) => by === 'probe' && says === 'bare')
+      if (inTurn(bare) < 2 || inTurn(bare) + inTurn(probes) < 4) throw new Error('refused by less')
+      const proven = entries === AMPLE && lastGood(all, ({ by }) => by === 'request') !== undefined
+      const since = lastGood(all, ({ kind }) => kind === refusal.kind)?.at ?? 0
+      if (proven && inTurn(bare.filter(({ at }) => at > since)) < 4) throw new Error('refused by a probe’s, although real requests were good')
+    }
+  })
+})
+
 t.test('once a real 2xx is seen for a token, it is not refused by anything that a probe says', async t => {
   await check(t, {
     refused: (refusal, { history, setting: { entries } }) => {
@@ -76,7 +99,7 @@ t.test('once a real 2xx is seen for a token, it is not refused by anything that 
 /** Whether a good verdict surely held at a time, as far as its own end allows. */
 const held = (good: Answer | undefined, { ms }: Event, now: Now): boolean => good !== undefined && ms < good.ms + TIMES.active && now.time <= now.ends + SKEW - UNSURE
 
-t.test('a request like one that was good is refused only by two answers in turn, or by one where no good verdict held', async t => {
+t.test('a request like one that was good is refused only by two answers in turn, or by one where no good verdict held, or by four without a reason', async t => {
   await check(t, {
     refused: (refusal, { history, now, setting: { entries } }) => {
       const all = answersIn(history)
@@ -84,7 +107,7 @@ t.test('a request like one that was good is refused only by two answers in turn,
       if (byTime(refusal) || good === undefined || entries < AMPLE) return
       const { dead, bare } = against(all.filter(({ begun }) => begun > good.at), refusal.kind)
       const alone = (answer: Answer): boolean => !held(lastGood(all, ({ at }) => at < answer.at), answer, now)
-      if (!twoInTurn(dead) && !dead.some(alone) && !(twoInTurn(bare) && bare.some(alone))) throw new Error('refused by one answer while a good verdict held')
+      if (!twoInTurn(dead) && !dead.some(alone) && inTurn(bare) < 4) throw new Error('refused by one answer while a good verdict held')
     }
   })
 })
@@ -164,13 +187,16 @@ t.test('the sequences reach what they are about', async t => {
         reach('refused by dead-token words after a success', good !== undefined && dead.length > 0)
         reach('refused by two in turn, while a good verdict held', good !== undefined && last.ms < good.ms + TIMES.active && twoInTurn(dead))
         reach('refused in another shape than the good one', good !== undefined && dead.length === 1)
-        reach('refused by two without a reason', dead.length === 0 && twoInTurn(bare))
+        const unexplained = dead.length === 0 && handshake.length === 0
+        reach('refused by four without a reason', unexplained && inTurn(bare) >= 4)
+        reach('refused by four without a reason, while a good verdict held', unexplained && inTurn(bare) >= 4 && held(good, last, { time, wall, ends } as Now))
+        reach('refused by less than four, and the probe’s', unexplained && inTurn(bare) < 4)
         reach('refused as handshakes are', dead.length === 0 && handshake.length > 0)
       } else if (last.is === 'passed') {
         const { dead, handshake, bare } = against(since, last.kind)
         reach('passed after a good verdict was contradicted', good !== undefined && dead.length > 0)
         reach('passed after one without a reason', dead.length === 0 && bare.length === 1)
-        reach('passed after two without a reason, to another request', dead.length === 0 && twoInTurn(since.filter(({ says }) => says === 'bare')) && bare.length === 0)
+        reach('passed after four without a reason, to other requests', dead.length === 0 && inTurn(since.filter(({ says }) => says === 'bare')) >= 4 && bare.length === 0)
         reach('passed as HTTP, handshakes having been refused', !isHandshake(last.kind) && dead.length === 0 && handshake.length === 0 && since.some(({ says }) => says === 'dead'))
         reach('passed after words about the request', since.length > 0 && since.every(({ says }) => says === 'missing scopes' || says === 'something new'))
         reach('passed after its end by this machine’s clock', wall > ends + SKEW && time <= ends + SKEW)

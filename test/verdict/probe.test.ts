@@ -23,6 +23,7 @@ async function setUp (t: Test, does: { probe?: Answer, turn?: Answer } = {}, opt
   const now = { probe: models, turn, ...does }
   const clock = simulatedClock()
   const upstream = await startUpstream(t, (request, response) => { (request.method === 'GET' ? now.probe : now.turn)(request, response) })
+  upstream.server.keepAliveTimeout = PATIENCE // on a busy machine it would close what is just being used
   const sidecar = await startSidecar(t, { upstream: upstream.url, clock, ...options, config: { probe: 'first-use', ...options.config }, times: { probe: PATIENCE, ...options.times } })
   const ask = async (token = 'new', method: 'POST' | 'OPTIONS' | 'HEAD' = 'POST', path = '/v1/responses') => {
     const { statusCode, headers, body } = await request(`${sidecar.url}${path}`, { method, body: method === 'POST' ? '{}' : null, headers: bearer(token) })
@@ -388,12 +389,12 @@ t.test('a 401 without a reason makes a token suspect, and the probe clears it', 
     await s.until(async () => await s.metric('codex_sidecar_probes_total{route="/v1",outcome="inactive"}') === 1)
     t.match(await s.ask(), { status: 401, ours: false })
   })
-  await t.test('a probe’s 401 without a reason is not the second one', async t => {
+  await t.test('a probe’s 401s without a reason are two of the four that refuse a request', async t => {
     const s = await setUp(t, { probe: unclear, turn: unclear })
     t.match(await s.ask(), { status: 401, ours: false })
     t.match(await s.ask(), { status: 401, ours: false })
-    t.match(await s.ask(), { status: 401, ours: true, text: /with 401 twice in a row, without saying why/ }, 'two requests of its own are')
-    t.strictSame([s.probes, s.turns], [1, 2])
+    t.match(await s.ask(), { status: 401, ours: true, text: /with 401 again and again, without saying why/ }, 'two are requests of its own')
+    t.strictSame([s.probes, s.turns], [2, 2])
     s.clock.advance(15_000)
     t.match(await s.ask(), { ours: false }, 'for a short time')
   })

@@ -168,6 +168,29 @@ t.test('what is not certainly bad is forwarded', async t => {
   t.equal(upstream.seen.length, cases.length)
 })
 
+t.test('of a JWT no more is decoded than a bound, and what is beyond it is the upstream’s business', async t => {
+  const { url, seen } = await startUpstream(t, (_request, response) => { response.end('served') })
+  const { url: own } = await startSidecar(t, { upstream: url, clock: { monotonic: () => 1, wall: () => Date.now() } })
+  const expired = (more: Record<string, unknown>): string => jwt({ exp: at(-10_800), ...more })
+  const nested = (levels: number): string => {
+    const claims = `{"exp":${at(-10_800)},"deep":${'['.repeat(levels)}${']'.repeat(levels)}}`
+    return expired({}).split('.').with(1, Buffer.from(claims).toString('base64url')).join('.')
+  }
+  const statusOf = async (token: string): Promise<number> => {
+    const { statusCode, body } = await request(`${own}/v1/models`, { headers: bearer(token) })
+    await body.dump()
+    return statusCode
+  }
+  t.equal(await statusOf(expired({ groups: 'g'.repeat(11_000) })), 401, 'within the bounds')
+  t.equal(await statusOf(nested(60)), 401, 'within the bounds')
+  t.equal(await statusOf(expired({ groups: '[{"\\'.repeat(500) })), 401, 'brackets in a text are no levels')
+  const [header, payload = ''] = expired({}).split('.')
+  const unpaddable = `${header}.${payload}${'A'.repeat((5 - payload.length % 4) % 4)}.x` // no base64 has this length
+  const beyond = [expired({ groups: 'g'.repeat(13_000) }), nested(100), nested(44_000), unpaddable, `AAAA.${payload}.x`]
+  for (const token of beyond) t.equal(await statusOf(token), 200, `${token.length} characters`)
+  t.strictSame(seen.filter(({ headers }) => headers.authorization !== undefined).map(({ headers }) => headers.authorization), beyond.map(token => `Bearer ${token}`))
+})
+
 t.test('no answer says what OpenClaw takes for a secret and hides with all that follows', t => {
   // Its patterns for credentials in the words of a provider's error, as of 2026.9.6.
   const hidden = /\b(?:Bearer|Basic)\s+[\w+/.~=-]{8,}|\b(?:api[_.-]?key|authorization|passphrase|passwd|password|private[_.-]?key|secret|signing[_.-]?key|token|cookie)\s*:/iu

@@ -1,12 +1,14 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { request } from 'undici'
+import { ofThis } from '../../src/verdict/testimony/about.ts'
 import { quoteOf, safeWords } from '../../src/verdict/testimony/quote.ts'
 import { rows } from '../../src/verdict/testimony/rows.ts'
 import { saidIn } from '../../src/verdict/testimony/said.ts'
 import { testimonyInBand, testimonyOf } from '../../src/verdict/testimony/testimony.ts'
+import { credentialOf } from '../fixtures/judging.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
-import { bearer } from '../fixtures/token.ts'
+import { bearer, jwt } from '../fixtures/token.ts'
 import { json, startUpstream } from '../fixtures/upstream.ts'
 
 type Dialect = keyof typeof rows
@@ -50,6 +52,15 @@ t.test('what the known upstreams say with 401, row by row', async t => {
     ['openai', undefined, 'request', 'cut short'],
     ['openai', Buffer.alloc(70_000, 0x20), 'request', 'longer than is read'],
     ['openai', { error: 'invalid_token', error_description: 'The token has the wrong audience' }, 'silent', 'a reason in no row'],
+    ['openai', { error: { code: '401', message: 'Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.' } }, 'silent', 'Azure'],
+    ['openai', { statusCode: 401, message: 'Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired.' }, 'silent', 'Azure'],
+    ['openai', { error: { message: 'Authentication Error, Invalid proxy server token passed. Received API Key = sk-...1234, Unable to find token in cache or `LiteLLM_VerificationTokenTable`', type: 'token_not_found_in_db', param: 'key', code: '401' } }, 'silent', 'LiteLLM'],
+    ['openai', { error: { message: 'litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: sk-ba***nd.', type: null, param: null, code: '401' } }, 'silent', 'LiteLLM, of its own key'],
+    ['openai', { error: { code: 401, message: 'API key not valid. Please pass a valid API key.', status: 'UNAUTHENTICATED' } }, 'silent', 'Gemini'],
+    ['openai', { error: { message: 'No auth credentials found', code: 401 } }, 'silent', 'OpenRouter'],
+    ['openai', { success: false, error: [{ code: 2009, message: 'Unauthorized' }] }, 'request', 'Cloudflare AI Gateway'],
+    ['openai', openai('invalid_organization', 'No such organization: org-x.'), 'silent', 'a reason in no row'],
+    ['openai', openai('ip_not_authorized', 'Your IP is not authorized'), 'silent', 'a reason in no row'],
     ['anthropic', anthropic('invalid x-api-key'), 'token', 'field.md A'],
     ['anthropic', anthropic('OAuth token has expired. Please obtain a new token or refresh your existing token.'), 'token', 'field.md A'],
     ['anthropic', anthropic('OAuth token has been revoked. Please obtain a new token.'), 'token', 'claude-code'],
@@ -64,6 +75,35 @@ t.test('what the known upstreams say with 401, row by row', async t => {
   for (const dialect of ['openai', 'anthropic'] as const) for (const row of rows[dialect]) t.ok(row.source.length > 0 && (row.code ?? row.message) !== undefined, row.words)
 })
 
+t.test('a reason may stand in the header of a refusal', async t => {
+  const cases: [name: string, value: string, reach: string][] = [
+    ['WWW-Authenticate', 'Bearer', 'request'],
+    ['WWW-Authenticate', 'Bearer realm="error"', 'request'],
+    ['WWW-Authenticate', 'Bearer error="invalid_token", error_description="The token expired"', 'request'],
+    ['WWW-Authenticate', 'Bearer realm="a",error="insufficient_scope", scope="models"', 'silent'],
+    ['WWW-Authenticate', 'DPoP error="use_dpop_nonce", error_description="Resource server requires nonce"', 'silent'],
+    ['www-authenticate', 'Bearer error = insufficient_user_authentication', 'silent'],
+    ['X-OpenAI-Authorization-Error', 'missing_workspace', 'silent'],
+    ['x-error-json', 'eyJlcnJvciI6e319', 'silent']
+  ]
+  for (const [name, value, reach] of cases) for (const body of ['', { detail: 'Unauthorized' }]) t.equal(reachOf('openai', body, [name, value]), reach, `${name}: ${value}`)
+  t.equal(reachOf('openai', openai('invalid_api_key'), ['WWW-Authenticate', 'Bearer error="insufficient_scope"']), 'token', 'but dead-token words are such')
+})
+
+t.test('dead-token words count against the credential that they are about', async t => {
+  const reach = (token: string, body: unknown): string => {
+    const testimony = ofThis(testimonyOf({ dialect: 'openai' }, 'upstream', { status: 401, headers: [], body: Buffer.from(JSON.stringify(body)) }), credentialOf(token))
+    return testimony.kind === 'rejected' ? testimony.reach : testimony.kind
+  }
+  const named = (key: string) => openai('invalid_api_key', `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`)
+  for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
+  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
+  for (const code of ['token_expired', 'token_invalidated', 'token_revoked']) {
+    t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'request'], `${code}: no API key is a login`)
+  }
+  t.strictSame([reach('a', { detail: 'Unauthorized' }), reach('a', openai('mismatched_project'))], ['request', 'silent'])
+})
+
 t.test('a coded body is read, within its bound', async t => {
   const dead = Buffer.from(JSON.stringify(openai('invalid_api_key')))
   for (const [coding, bytes] of [['gzip', gzipSync(dead)], ['deflate', deflateSync(dead)], ['br', brotliCompressSync(dead)], ['identity', dead]] as const) {
@@ -71,6 +111,15 @@ t.test('a coded body is read, within its bound', async t => {
   }
   t.equal(reachOf('openai', dead, ['Content-Encoding', 'rot13']), 'request')
   t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'request', 'a megabyte in a kilobyte is not unpacked')
+})
+
+t.test('of a body no more levels are built than errors have', async t => {
+  const deep = (levels: number): string => JSON.stringify({ ...openai('invalid_api_key'), rest: 'REST' }).replace('"REST"', '['.repeat(levels) + ']'.repeat(levels))
+  t.equal(reachOf('openai', deep(60)), 'token')
+  t.equal(reachOf('openai', deep(30_000)), 'request', 'it says nothing')
+  t.equal(reachOf('openai', gzipSync(Buffer.from(deep(30_000))), ['Content-Encoding', 'gzip']), 'request')
+  t.equal(reachOf('openai', JSON.stringify({ ...openai('invalid_api_key'), rest: '["\\'.repeat(100) })), 'token', 'brackets in a text are no levels')
+  t.equal(reachOf('openai', '["invalid_api_key"]'), 'request', 'a list has no code')
 })
 
 t.test('no other answer says anything bad, and a 101 nothing good', async t => {

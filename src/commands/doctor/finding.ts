@@ -12,6 +12,8 @@ export interface Finding {
   readonly result: string
   /** The one command or line that mends it. */
   readonly mend?: string
+  /** Origin of a base URL that leads here, by whatever name. */
+  readonly origin?: string
 }
 
 /** Makes the findings about one thing that was looked at. */

@@ -23,12 +23,23 @@ async function ask (origin: string, patience: number) {
   }
 }
 
+/** Clients that are pointed at the other loopback, where it may well be that nobody listens. */
+async function otherLoopback (origin: string, origins: readonly string[], { times }: Config): Promise<Finding[]> {
+  const six = origins.find(other => other !== origin && new URL(other).hostname === '[::1]')
+  if (six === undefined) return []
+  const answers = await ask(six, times.connect).then(({ isOurs }) => isOurs, () => false)
+  return answers
+    ? []
+    : [subject('listener.loopback', six).problem('a base URL points here, and codex-sidecar does not listen on this address: its client gets no answer', `the same base URL with ${origin}`)]
+}
+
 /**
  * Looks at the address: is it free, ours, another sidecar's or something else's?
- * @param pointed number of base URLs that lead here: where nobody listens, none of their clients works
+ * @param origins those of the base URLs that lead here: where nobody listens, none of their clients works
  */
-export async function listenerFindings (config: Config, pointed: number): Promise<Finding[]> {
+export async function listenerFindings (config: Config, origins: readonly string[]): Promise<Finding[]> {
   const origin = ownOrigin(config)
+  const { length: pointed } = origins
   const look = subject('listener', origin)
   if (config.port === 0) return [look.note('port 0 is another one after each start, so no client can be pointed at it', 'codex-sidecar --port 7257')]
   const open = loopback.test(config.host) ? [] : [subject('listener.host', `host ${config.host}`).warning('everyone who reaches this address can send requests through it', 'codex-sidecar --host 127.0.0.1')]
@@ -39,7 +50,7 @@ export async function listenerFindings (config: Config, pointed: number): Promis
     if (!isOurs) return [taken('another program'), ...open]
     const missing = config.routes.filter(({ prefix }) => text.includes('no_route') && !text.includes(`${prefix}/`))
     if (missing.length > 0) return [look.problem(`another codex-sidecar answers here, without the route ${missing.map(({ prefix }) => `${prefix}/`).join(', ')} of this configuration`, other), ...open]
-    return [draining ? look.warning('codex-sidecar answers but is shutting down', 'codex-sidecar') : look.ok('codex-sidecar answers and takes requests'), ...open]
+    return [draining ? look.warning('codex-sidecar answers but is shutting down', 'codex-sidecar') : look.ok('codex-sidecar answers and takes requests'), ...open, ...await otherLoopback(origin, origins, config)]
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const idle = pointed === 0 ? look.note('is free: codex-sidecar does not run', 'codex-sidecar') : look.problem(`codex-sidecar does not run, and ${pointed === 1 ? 'a base URL points' : `${pointed} base URLs point`} here: their clients get no answer`, 'codex-sidecar')

@@ -40,20 +40,20 @@ export class CompressedBody implements HeldBody {
 
   flush (): void { this.#plain.flush() }
 
+  /**
+   * An orderly end within the coding is none: the client's decoder may be one that does not mind. What cannot be read is not
+   * judged: the client's own decoder cannot read it either, or it is too much.
+   */
   async end (trailers: readonly string[]): Promise<Ending> {
-    const judged = await this.#judged()
+    const reading = await this.#beside.finish()
     this.#stream.finish()
-    return judged && !this.#stream.mayEnd ? this.#plain.fail() : this.#plain.end(trailers)
+    const broken = reading === 'broken off' ? !this.#stream.terminated : reading === 'whole' && !this.#stream.mayEnd
+    return broken && (this.#is ?? this.#declared) ? this.#plain.fail() : this.#plain.end(trailers)
   }
 
   async fail (): Promise<Ending> {
-    await this.#judged()
+    await this.#beside.finish()
     return this.#stream.terminated ? this.#plain.end([]) : this.#plain.fail()
-  }
-
-  /** Whether it is an event stream of which all has been read. */
-  async #judged (): Promise<boolean> {
-    return await this.#beside.finish() && (this.#is ?? this.#declared)
   }
 
   #read (bytes: Buffer): void {

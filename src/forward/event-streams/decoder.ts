@@ -1,17 +1,13 @@
 import type { Transform } from 'node:stream'
 import zlib from 'node:zlib'
 
-const { constants } = zlib
-/** What has not come is no error of what has: a stream is judged by its events. */
-const tolerant = { finishFlush: constants.Z_SYNC_FLUSH }
-
 /** Each content coding with Node's function for it, of which the last is there from 22.15 on, and its options. */
 const decoders: ReadonlyMap<string, readonly [name: string, options: object]> = new Map([
-  ['gzip', ['createGunzip', tolerant]],
-  ['x-gzip', ['createGunzip', tolerant]],
-  ['deflate', ['createInflate', tolerant]],
-  ['br', ['createBrotliDecompress', { finishFlush: constants.BROTLI_OPERATION_FLUSH }]],
-  ['zstd', ['createZstdDecompress', { params: { 101: 23 }, finishFlush: 1 }]] // ZSTD_d_windowLogMax: that of RFC 9659; ZSTD_e_flush
+  ['gzip', ['createGunzip', {}]],
+  ['x-gzip', ['createGunzip', {}]],
+  ['deflate', ['createInflate', {}]],
+  ['br', ['createBrotliDecompress', {}]],
+  ['zstd', ['createZstdDecompress', { params: { 100: 23 } }]] // ZSTD_d_windowLogMax: that of RFC 9659
 ])
 
 type Create = (options: object) => Transform
@@ -25,7 +21,7 @@ export function decoderFor (coding: string): Open | undefined {
   const create = Reflect.get(zlib, name) as Create | undefined
   if (create === undefined) return undefined
   // RFC 9110 section 8.4.1.2: deflate means the zlib format, and some servers send the bare one.
-  return first => coding === 'deflate' && (first & 0x0f) !== 8 ? zlib.createInflateRaw(tolerant) : create(options)
+  return first => coding === 'deflate' && (first & 0x0f) !== 8 ? zlib.createInflateRaw() : create(options)
 }
 
 /** Decoded bytes that may come of so many encoded ones: events repeat themselves, but more than that is a bomb. */
@@ -35,6 +31,14 @@ const RATIO = 200
 /** Encoded bytes that may wait for the decoder. */
 const WAITING = 1 << 20
 
+/** What Node says of a coding that is not at its end where its bytes are. */
+const UNFINISHED = 'Z_BUF_ERROR'
+
+const nothing = Buffer.alloc(0)
+
+/** How far a body could be read: to its end, up to where its coding breaks off, or not at all any more. */
+export type Reading = 'whole' | 'broken off' | 'lost'
+
 /** Reads a compressed body beside its way. It gives up rather than hold anybody up: what is too much is not looked at any more. */
 export class Beside {
   readonly #open: Open
@@ -42,6 +46,7 @@ export class Beside {
   #decoder: Transform | undefined
   #taken = 0
   #given = 0
+  #brokenOff = false
   /** Whether it has given up. */
   lost = false
 
@@ -59,17 +64,17 @@ export class Beside {
     if (decoder.writableLength > WAITING) this.giveUp()
   }
 
-  /** Resolves once nothing more will be read: whether all that was written was. */
-  async finish (): Promise<boolean> {
+  /** Resolves once nothing more will be read. */
+  async finish (): Promise<Reading> {
     const decoder = this.#decoder
-    if (this.lost || decoder === undefined) return !this.lost
-    const all = await new Promise<boolean>(resolve => {
-      decoder.once('end', () => { resolve(true) })
-      decoder.once('close', () => { resolve(false) })
-      decoder.end()
+    if (this.lost || decoder === undefined) return this.lost ? 'lost' : 'whole'
+    const reading = await new Promise<Reading>(resolve => {
+      decoder.once('end', () => { resolve('whole') })
+      decoder.once('close', () => { resolve(this.#brokenOff ? 'broken off' : 'lost') })
+      decoder.write(nothing, () => { decoder.end() }) // behind the rest: Node gives nothing of a piece with which the coding breaks off
     })
     this.giveUp()
-    return all
+    return reading
   }
 
   /** Nothing more is read, and what it holds is free again. */
@@ -85,7 +90,10 @@ export class Beside {
       if (this.#given > FREE + RATIO * this.#taken) this.giveUp()
       else this.#read(bytes)
     })
-    decoder.on('error', () => { this.giveUp() })
+    decoder.on('error', ({ code }: NodeJS.ErrnoException) => {
+      this.#brokenOff = code === UNFINISHED
+      this.giveUp()
+    })
     return decoder
   }
 }

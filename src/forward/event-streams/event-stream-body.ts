@@ -8,7 +8,7 @@ import type { StreamProtocol } from '../../wire/event-stream/protocols.ts'
 import { Sniffer } from '../../wire/event-stream/sniffer.ts'
 import { PlainBody } from '../plain-body.ts'
 import type { Head, HeldBody } from '../response-body.ts'
-import { breakOf, canExplain, clientOf, deedFor, wordsFor, type Break, type Client, type EndingRow } from './endings.ts'
+import { breakOf, canExplain, clientOf, deedFor, words, type Break, type Client, type EndingRow } from './endings.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { HeldEvents } from './held-events.ts'
 
@@ -39,7 +39,7 @@ export class EventStreamBody implements HeldBody {
   #stream: EventStream | undefined
   /** Until it is decided. */
   #sniffer: Sniffer | undefined = new Sniffer()
-  readonly #held: HeldEvents | undefined
+  #held: HeldEvents | undefined
   readonly #heartbeat: Heartbeat | undefined
 
   constructor (response: ServerResponse, head: Head, options: StreamOptions) {
@@ -49,7 +49,6 @@ export class EventStreamBody implements HeldBody {
     this.#plain = new PlainBody(response, head, options.declared)
     this.#stream = new EventStream(options.protocol)
     const { heartbeat } = options
-    if (heartbeat !== undefined || canExplain(this.#client, options.endings)) this.#held = new HeldEvents()
     if (heartbeat !== undefined) this.#heartbeat = new Heartbeat(response, heartbeat, () => { this.#beat() })
   }
 
@@ -94,8 +93,10 @@ export class EventStreamBody implements HeldBody {
     const decision = sniffer.push(chunk)
     if (decision === undefined) return false
     this.#sniffer = undefined
-    if (decision) this.#plain.keepOpen()
-    else this.#over()
+    if (decision) {
+      this.#plain.keepOpen()
+      if (this.#options.heartbeat !== undefined || canExplain(this.#client, this.#options.endings)) this.#held = new HeldEvents()
+    } else this.#over()
     return decision
   }
 
@@ -119,7 +120,7 @@ export class EventStreamBody implements HeldBody {
       this.#passOn()
       return this.#plain.fail()
     }
-    this.#plain.data(Buffer.from(failureEvent(protocol, { code, message: wordsFor(protocol, how) }, stream.known)))
+    this.#plain.data(Buffer.from(failureEvent(protocol, { code, message: words[how] }, stream.known)))
     if (deed === 'explain') this.#plain.end([])
     else this.#plain.fail()
     return 'explained'

@@ -5,16 +5,25 @@ import { count, tallyFrom, type AlikeEntry, type InactiveEntry } from './entry.t
 import { reject, wasAsked, type Holds } from './rejection.ts'
 import { nameOf, type Ticket } from './ticket.ts'
 
-/** ms within which a second 401 without a reason must follow the first one to say anything. */
+/** ms within which a further 401 without a reason must follow the last one to be the next in a row. */
 const WINDOW = 30_000
+
+/**
+ * 401s without a reason in a row that say something, and how many of them must be answers to requests like one another.
+ * Good requests get one in a hundred: two in a row happen every day, four to one request in a hundred million.
+ */
+const ENOUGH = { inAll: 4, alike: 2 }
+
+/** What a route's probe asks stands here under one name, apart from requests to the same path. */
+const PROBE = 'probe'
 
 /** Kinds of requests with one token that are kept. */
 const KINDS = 16
 
 /**
  * What holds for requests of one token that are like one another, and says nothing about its other requests. One 401
- * without a reason says nothing at all, since good tokens get them too (openai/codex#39578); a second one counts only
- * where its request began after the first answer was there.
+ * without a reason says nothing at all, since good tokens get them too (openai/codex#39578), nor does a second one; a
+ * further one counts only where its request began after the last answer was there.
  */
 export class Alike {
   readonly #tokens: LRUCache<Key, Map<string, AlikeEntry>>
@@ -37,17 +46,18 @@ export class Alike {
 
   /**
    * Adds a 401 without a reason, which came at `answeredAt` in the order of all events.
-   * @returns whether it is the second one
+   * @param proven whether a real request of the token was good: over that a probe's answers count for nothing
+   * @returns whether it is the one that says something
    */
-  suspect (ticket: Ticket, answeredAt: number, now: number): boolean {
-    const entry = this.#entry(ticket, now)
-    const second = now <= entry.suspectUntil && ticket.order > entry.answeredAt
-    if (second || now > entry.suspectUntil) {
-      entry.suspectUntil = now + WINDOW
-      entry.answeredAt = answeredAt
-    }
-    return second
+  suspect (ticket: Ticket, { answeredAt, now, proven }: { answeredAt: number, now: number, proven: boolean }): boolean {
+    const inTurn = this.#add(ticket, answeredAt, now)
+    const probe = proven ? undefined : this.#peek(probeOf(ticket))
+    const asked = probe === undefined || now > probe.suspectUntil ? 0 : probe.inTurn
+    return inTurn >= ENOUGH.alike && inTurn + asked >= ENOUGH.inAll
   }
+
+  /** Adds a 401 without a reason to a probe. */
+  suspectByProbe (ticket: Ticket, answeredAt: number, now: number): void { this.#add(probeOf(ticket), answeredAt, now) }
 
   /** Holds a rejection against requests like this one. Those that were under way together say the same thing once. */
   reject (ticket: Ticket, verdict: Inactive, how: Holds & { now: number, learnedAt: number, doubling: boolean }): Inactive {
@@ -55,24 +65,29 @@ export class Alike {
     if (entry.rejection !== undefined && ticket.order < entry.rejection.learnedAt) return entry.rejection.verdict
     entry.madeAt = how.now
     entry.rejection = reject(entry.rejection, verdict, how)
+    entry.explained = how.doubling
     return verdict
   }
 
   /** Forgets the rejection whose asker got no answer to it: in doubt, forward. */
   unanswered (ticket: Ticket, now: number): void {
     const entry = this.#peek(ticket)
-    if (entry !== undefined && wasAsked(entry.rejection, ticket.order, now)) entry.rejection = undefined
+    if (entry !== undefined && wasAsked(entry.rejection, ticket.order, now)) Object.assign(entry, { rejection: undefined, explained: false })
   }
 
-  /** A request like these was answered well. */
-  accept ({ key, like }: Ticket): void {
+  /**
+   * The token was answered well, so it lives: no 401 without a reason counts any more against requests of that shape, nor
+   * does anything else against requests like a real one that was.
+   */
+  accept ({ key, like }: Ticket, real: boolean): void {
     const kinds = this.#tokens.peek(key)
-    if (kinds?.delete(nameOf(like)) === true && kinds.size === 0) this.#tokens.delete(key)
-  }
-
-  /** Nothing is suspect any more: the probe has cleared the token. */
-  clearSuspicion (key: Key): void {
-    for (const entry of this.#tokens.peek(key)?.values() ?? []) entry.suspectUntil = -Infinity
+    if (kinds === undefined) return
+    const name = real ? nameOf(like) : ''
+    for (const [kind, entry] of kinds) {
+      if (kind === name || (entry.shape === like.shape && !entry.explained)) kinds.delete(kind)
+      else if (entry.shape === like.shape) entry.suspectUntil = -Infinity
+    }
+    if (kinds.size === 0) this.#tokens.delete(key)
   }
 
   clear (key: Key): void { this.#tokens.delete(key) }
@@ -88,14 +103,28 @@ export class Alike {
     return this.#tokens.size === 0 ? undefined : this.#tokens.get(key)?.get(nameOf(like))
   }
 
+  /** @returns how many there are in a row; 0 where its request was under way together with the last one */
+  #add (ticket: Ticket, answeredAt: number, now: number): number {
+    const entry = this.#entry(ticket, now)
+    const current = now <= entry.suspectUntil
+    if (current && ticket.order < entry.answeredAt) return 0
+    entry.inTurn = current ? entry.inTurn + 1 : 1
+    entry.suspectUntil = now + WINDOW
+    entry.answeredAt = answeredAt
+    return entry.inTurn
+  }
+
   #entry ({ key, like }: Ticket, now: number): AlikeEntry {
     const kinds = this.#tokens.get(key) ?? new Map<string, AlikeEntry>()
     this.#tokens.set(key, kinds)
     const name = nameOf(like)
-    const entry = kinds.get(name) ?? { suspectUntil: -Infinity, answeredAt: 0, rejection: undefined, madeAt: now, tally: tallyFrom(now) }
+    const { shape } = like
+    const entry = kinds.get(name) ?? { shape, inTurn: 0, suspectUntil: -Infinity, answeredAt: 0, rejection: undefined, explained: false, madeAt: now, tally: tallyFrom(now) }
     kinds.delete(name) // what is used last stands last
     kinds.set(name, entry)
     if (kinds.size > KINDS) kinds.delete(kinds.keys().next().value as string)
     return entry
   }
 }
+
+const probeOf = (ticket: Ticket): Ticket => ({ ...ticket, like: { ...ticket.like, request: PROBE, handshake: false } })

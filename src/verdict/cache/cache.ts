@@ -66,7 +66,7 @@ export class VerdictCache {
       return { verdict: good.verdict, lane, ask: now < good.refreshAt && !suspect ? 'nobody' : 'beside' }
     }
     observer?.looked(ticket, suspect ? 'suspect' : 'unknown')
-    return { lane, ask: suspect || good !== undefined ? 'beside' : 'first' }
+    return { lane, ask: good === undefined ? 'first' : 'beside' }
   }
 
   /**
@@ -131,8 +131,7 @@ export class VerdictCache {
     const before = this.#active.get(key)
     const known = before !== undefined && now < before.until // as nearly always
     const entry = renew(before, ticket, { source, now, active, goodAt: ++this.#order, random: this.#random() })
-    if (source === 'upstream') this.#alike.accept(ticket)
-    else this.#alike.clearSuspicion(key)
+    this.#alike.accept(ticket, source === 'upstream')
     const bad = this.#inactive.peek(key)
     this.#inactive.delete(key)
     if (before === undefined) this.#active.set(key, entry)
@@ -171,16 +170,19 @@ export class VerdictCache {
     return this.#alike.reject(ticket, verdict, { ...this.#options, now: this.#options.clock.monotonic(), learnedAt: ++this.#order, doubling })
   }
 
-  /** A 401 without a reason. An upstream that gives them to one good request in a hundred gives two in a row soon enough. */
+  /** A 401 without a reason. It is weighed together with the others before it, whatever was known of the token. */
   #unexplained (ticket: Ticket, good: ActiveEntry | undefined, verdict: Inactive): Inactive | undefined {
     const { clock, observer } = this.#options
+    const now = clock.monotonic()
+    if (verdict.source === 'probe') {
+      this.#alike.suspectByProbe(ticket, ++this.#order, now)
+      return undefined
+    }
     this.#unanswered(ticket)
     if (ticket.like.handshake || this.#inactive.has(ticket.key)) return undefined
-    const now = clock.monotonic()
     observer?.suspected(ticket)
-    const second = this.#alike.suspect(ticket, ++this.#order, now)
-    const holds = good !== undefined && now < good.until && good.shapes.includes(ticket.like.shape)
-    return second && !holds ? this.#rejectAlike(ticket, verdict, false) : undefined
+    const proven = good !== undefined && good.requests.length > 0
+    return this.#alike.suspect(ticket, { answeredAt: ++this.#order, now, proven }) ? this.#rejectAlike(ticket, verdict, false) : undefined
   }
 
   /** Whoever asked about a verdict that was due got no answer to it: in doubt, forward. */

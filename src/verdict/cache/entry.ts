@@ -41,10 +41,16 @@ export interface InactiveEntry extends Entry { readonly verdict: Inactive, reado
 
 /** Requests of one token that are like one another. */
 export interface AlikeEntry extends Entry {
-  /** Monotonic ms until which a further 401 without a reason is the second one. */
+  readonly shape: Shape
+  /** 401s without a reason in a row. */
+  inTurn: number
+  /** Monotonic ms until which a further one is the next of them. */
   suspectUntil: number
+  /** Position of the last one in the order of all events. */
   answeredAt: number
   rejection: InactiveEntry | undefined
+  /** Whether the rejection came of dead-token words. */
+  explained: boolean
 }
 
 /** Entries by kind, those used last first. */

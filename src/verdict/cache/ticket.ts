@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { Key } from '../../credential/credential.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { ShapeReader } from '../../credential/shape.ts'
+import { createTellingReader } from '../../credential/telling.ts'
 import type { LaneName } from '../../upstream/lane.ts'
 import type { Likeness, Reach, Subject, Verdict } from '../verdict.ts'
 
@@ -29,11 +30,11 @@ export interface Entrant { readonly key: Key, readonly route: string, readonly l
 const PATH = 200
 
 /** Makes what an upstream's judgement of a request may depend on besides its token. */
-export function likenessBy (shapeOf: ShapeReader) {
+export function likenessBy (shapeOf: ShapeReader, tellOf = createTellingReader()) {
   return ({ route, raw, method = '', path = '', handshake = false }: Presentation): Likeness => ({
     shape: shapeOf(raw, route.shape),
     handshake,
-    request: `${method} ${path.length <= PATH ? path : hash('sha256', path)}`
+    request: `${method} ${path.length <= PATH ? path : hash('sha256', path)} ${tellOf(raw, route.credential)}`
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Route } from '../../config/options.ts'
+import { nameOf, shownName } from '../../config/routes.ts'
 import type { Credential } from '../../credential/credential.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { JudgingClock } from '../../upstream/clock.ts'
@@ -35,7 +36,7 @@ const plausible = (seconds: unknown): number | undefined =>
  * When a token ends on the clock of `monotonic`, ms; Infinity where it does not say so, or where nobody knows the time.
  */
 export function endOf ({ claims }: Credential, clock: JudgingClock, monotonic: number): number {
-  const exp = plausible(claims?.exp)
+  const exp = plausible(claims?.['exp'])
   const now = exp === undefined ? undefined : clock.now()
   return exp === undefined || now === undefined ? Infinity : monotonic + exp + SKEW - now
 }
@@ -57,9 +58,9 @@ export function createClaimsValidator (clockOf: (route: Route) => JudgingClock) 
     /** Decides at once, unless the upstream has to be asked for the time. */
     validate (credential: Credential, { route }: Presentation): Inactive | undefined | Promise<Inactive | undefined> {
       const belongs = foreignTo(credential, route.foreignPrefixes)
-      if (belongs !== undefined) return refuse('wrong_route', `a credential of this kind does not work on ${route.prefix}; it belongs on ${belongs}`)
-      const exp = plausible(credential.claims?.exp)
-      const nbf = plausible(credential.claims?.nbf)
+      if (belongs !== undefined) return refuse('wrong_route', `a credential of this kind does not work on ${route.marks === undefined ? route.prefix : shownName(nameOf(route))}; it belongs on ${belongs}`)
+      const exp = plausible(credential.claims?.['exp'])
+      const nbf = plausible(credential.claims?.['nbf'])
       if (exp === undefined && nbf === undefined) return undefined
       const judge = (now: number | undefined): Inactive | undefined => {
         if (now === undefined) return undefined

@@ -7,6 +7,7 @@ import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import type { VerdictCache } from '../cache/cache.ts'
 import type { Ticket } from '../cache/ticket.ts'
+import { ofThis } from '../testimony/about.ts'
 import type { Verdict, VerdictObserver } from '../verdict.ts'
 import { Fruit } from './fruit.ts'
 import { probe } from './probe.ts'
@@ -22,13 +23,16 @@ export interface ProberOptions {
   observer: VerdictObserver
 }
 
+/** What is asked about. */
+interface Question { readonly credential: Credential, readonly presentation: Presentation }
+
 /** When the upstream is asked about a token: once for all who wait, seldom, and only in a lane of its own. */
 export class Prober {
   readonly #options: ProberOptions
   readonly #upstreams: ReadonlyMap<string, Upstream>
   readonly #flights = new Map<Key, Promise<Verdict | undefined>>()
-  /** When a token may be asked about again, monotonic ms. */
-  readonly #next: LRUCache<Key, number>
+  /** When a token may be asked about again, monotonic ms, and whether one question more is left until then. */
+  readonly #next: LRUCache<Key, { readonly at: number, readonly spare: boolean }>
   readonly #fruit = new Fruit()
   #waiting = 0
 
@@ -50,13 +54,16 @@ export class Prober {
     return flight.finally(() => { this.#waiting-- })
   }
 
-  /** Asks beside a request that goes on. */
-  beside (credential: Credential, presentation: Presentation, of: Ticket): void {
-    void this.#flight(credential, presentation, of)
+  /**
+   * Asks beside a request that goes on.
+   * @param again whether to ask once more though it was asked lately: a 401 has come that did not say why
+   */
+  beside (credential: Credential, presentation: Presentation, of: Ticket, again = false): void {
+    void this.#flight(credential, presentation, of, again)
   }
 
   /** The question under way about a token, or a new one where its route has a probe and no limit forbids it. */
-  #flight (credential: Credential, presentation: Presentation, of: Ticket): Promise<Verdict | undefined> | undefined {
+  #flight (credential: Credential, presentation: Presentation, of: Ticket, again = false): Promise<Verdict | undefined> | undefined {
     const { cache, clock, observer, config } = this.#options
     const { route } = presentation
     const upstream = this.#upstreams.get(nameOf(route))
@@ -69,23 +76,25 @@ export class Prober {
     const running = this.#flights.get(ticket.key)
     if (running !== undefined) return running
     const now = clock.monotonic()
-    if (!upstream.probe.free || now < (this.#next.get(ticket.key) ?? 0) || !this.#fruit.expected(route.prefix, now)) {
+    const { at = 0, spare = false } = this.#next.get(ticket.key) ?? {}
+    const early = now < at
+    if (!upstream.probe.free(cache.laneOf(ticket) === 'verified') || (early && !(again && spare)) || !this.#fruit.expected(route.prefix, now)) {
       observer.probed(ticket, 'skipped')
       return undefined
     }
-    this.#next.set(ticket.key, now + GAP.from + (GAP.to - GAP.from) * Math.random())
-    const flight = this.#ask(upstream, route.probePath, presentation, ticket).finally(() => { this.#flights.delete(ticket.key) })
+    this.#next.set(ticket.key, { at: now + GAP.from + (GAP.to - GAP.from) * Math.random(), spare: !early })
+    const flight = this.#ask(upstream, route.probePath, { credential, presentation }, ticket).finally(() => { this.#flights.delete(ticket.key) })
     this.#flights.set(ticket.key, flight)
     return flight
   }
 
-  /** Only what is certain is learned: a probe's 401 without a reason is not the second one of a request's. */
-  async #ask (upstream: Upstream, path: string, presentation: Presentation, ticket: Ticket): Promise<Verdict | undefined> {
+  /** What says nothing is not learned: it is no answer to whoever asks about a rejection, since a request goes on and asks itself. */
+  async #ask (upstream: Upstream, path: string, { credential, presentation }: Question, ticket: Ticket): Promise<Verdict | undefined> {
     const { cache, observer, config } = this.#options
-    const { testimony, outcome } = await probe(upstream, path, presentation, config.times.probe)
+    const { testimony: said, outcome } = await probe(upstream, path, presentation, config.times.probe)
+    const testimony = ofThis(said, credential)
     observer.probed(ticket, outcome)
     this.#fruit.came(upstream.route.prefix, outcome, this.#options.clock.monotonic())
-    const certain = testimony.kind === 'accepted' || (testimony.kind === 'rejected' && testimony.reach === 'token')
-    return certain ? cache.learn(ticket, testimony) : undefined
+    return testimony.kind === 'silent' ? undefined : cache.learn(ticket, testimony)
   }
 }

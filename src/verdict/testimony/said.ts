@@ -1,5 +1,6 @@
 import * as zlib from 'node:zlib'
 import { valuesOf } from '../../wire/headers.ts'
+import { jsonObject } from '../../wire/json.ts'
 
 /** What an upstream's refusal says, as far as its JSON has a place for it. */
 export interface Said {
@@ -45,16 +46,16 @@ export function saidIn (value: unknown): Said {
 }
 
 /**
- * What the body of a refusal says; undefined where it says nothing: empty, HTML, cut short, longer or otherwise coded
- * than what is read.
+ * What the body of a refusal says; undefined where it says nothing: empty, HTML, cut short, longer, deeper or otherwise
+ * coded than what is read.
  */
 export function readSaid (headers: readonly string[], body: Buffer | undefined): Said | undefined {
   if (body === undefined || body.length > READABLE) return undefined
   try {
     const coding = valuesOf(headers, 'content-encoding').join(',').trim().toLowerCase()
     const plain = coding === '' || coding === 'identity' ? body : decoders[coding]?.(body, limits)
-    const value: unknown = JSON.parse(plain?.toString('utf8') ?? '')
-    return typeof value === 'object' && value !== null ? saidIn(value) : undefined
+    const value = jsonObject(plain?.toString('utf8') ?? '')
+    return value === undefined ? undefined : saidIn(value)
   } catch {
     return undefined
   }

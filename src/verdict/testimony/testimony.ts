@@ -1,5 +1,7 @@
 import type { Route } from '../../config/options.ts'
-import type { Source, Testimony } from '../verdict.ts'
+import type { Inactive, Source, Testimony } from '../verdict.ts'
+import { aboutIn } from './about.ts'
+import { isExplainedBeside } from './beside.ts'
 import { quoteOf } from './quote.ts'
 import { isBare, rowFor } from './rows.ts'
 import { fieldsOf, readSaid, saidIn, type Said } from './said.ts'
@@ -9,10 +11,11 @@ const silent: Testimony = { kind: 'silent' }
 /** What a refusal says about a token, by the table of its dialect. What stands in no row but gives a reason counts against nothing. */
 function weigh (dialect: Route['dialect'], source: Source, said: Said | undefined, headers: readonly string[]): Testimony {
   const row = said === undefined ? undefined : rowFor(dialect, said)
-  const reach = row?.reach ?? (said === undefined || isBare(said) ? 'request' : 'nothing')
+  const reach = row?.reach ?? ((said === undefined || isBare(said)) && !isExplainedBeside(headers) ? 'request' : 'nothing')
   if (reach === 'nothing') return silent
-  const detail = reach === 'token' ? row?.words as string : 'with 401 twice in a row, without saying why'
-  return { kind: 'rejected', reach, verdict: { state: 'inactive', reason: 'token_rejected', source, detail, quote: quoteOf(headers, said) } }
+  const detail = reach === 'token' ? row?.words as string : 'with 401 again and again, without saying why'
+  const verdict: Inactive = { state: 'inactive', reason: 'token_rejected', source, detail, quote: quoteOf(headers, said) }
+  return reach === 'token' ? { kind: 'rejected', reach, verdict, about: aboutIn(said) } : { kind: 'rejected', reach, verdict }
 }
 
 /** An answer of the upstream, as far as it may speak of the token. */

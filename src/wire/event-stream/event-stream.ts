@@ -1,18 +1,9 @@
 import { JsonScanner, type MemberSink } from './json-scanner.ts'
+import type { Known } from './known.ts'
 import { EventParser, type LineSink } from './parser.ts'
 import type { Place } from './places.ts'
 import { prefilters, type Prefilter } from './prefilter.ts'
 import { protocols, protocolSeen, type Protocol, type StreamProtocol } from './protocols.ts'
-
-/** What a stream has said of its response: the stuff of an event of ours that is like its own. */
-export interface Known {
-  /** Number of its last event. */
-  sequence: number | undefined
-  id: string | undefined
-  createdAt: number | undefined
-  model: string | undefined
-  background: boolean
-}
 
 /** Events of which all is read. From then on it is known whether a stream numbers its events, and what its response is. */
 const READ = 4
@@ -22,7 +13,6 @@ const CHOICES = 1_024
 
 /** Longest event that is kept unread, bytes. */
 const UNREAD = 512
-
 const CR = 0x0d
 const blank = Buffer.from('\n\n')
 
@@ -30,7 +20,6 @@ const blank = Buffer.from('\n\n')
 const failures = new Set(['error', 'response.failed'])
 /** Index behind a blank line, or the length where there is none. */
 const behind = (bytes: Buffer, at: number): number => at < 0 ? bytes.length : at + blank.length
-
 const falsy = new Set(['null', 'false', '0'])
 
 /** Follows a stream from its first byte on: where its events end, whether it said that it is complete, and how to continue it. */
@@ -48,7 +37,7 @@ export class EventStream implements LineSink, MemberSink {
   readonly #choices = new Map<number, boolean>()
   readonly #known: Known = { sequence: undefined, id: undefined, createdAt: undefined, model: undefined, background: false }
   /** The last event, where only its number can matter, and how long it is. */
-  readonly #unread = Buffer.alloc(UNREAD)
+  #unread: Buffer | undefined
   #kept = 0
 
   // Of the present event, until it is whole.
@@ -98,7 +87,22 @@ export class EventStream implements LineSink, MemberSink {
 
   /** Takes bytes in. Returns the index behind the last one on an event boundary, or -1 where no event has ended in them. */
   push (bytes: Buffer): number {
-    if (this.#matters === undefined || this.#events < READ || bytes.includes(CR)) return this.#read(bytes)
+    let boundary = -1
+    let at = 0
+    while (this.#events < READ && at < bytes.length) { // one by one: those behind them can be cheaper
+      const to = behind(bytes, bytes.indexOf(blank, at))
+      const index = this.#read(bytes.subarray(at, to))
+      if (index >= 0) boundary = at + index
+      at = to
+    }
+    if (at === bytes.length) return boundary
+    const index = this.#skim(bytes.subarray(at))
+    return index < 0 ? boundary : at + index
+  }
+
+  /** Reads only what can matter. Returns the same. */
+  #skim (bytes: Buffer): number {
+    if (this.#matters === undefined || bytes.includes(CR)) return this.#read(bytes)
     const start = this.onBoundary ? 0 : behind(bytes, bytes.indexOf(blank))
     const last = bytes.lastIndexOf(blank)
     const end = behind(bytes, last)
@@ -116,14 +120,14 @@ export class EventStream implements LineSink, MemberSink {
 
   /** Keeps an event in which nothing but its number can matter, until that is asked for. */
   #keep (event: Buffer): void {
-    if (event.length > this.#unread.length) {
+    if (event.length > UNREAD) {
       this.#kept = 0
       this.#parser.push(event)
-    } else this.#kept = event.copy(this.#unread)
+    } else this.#kept = event.copy(this.#unread ??= Buffer.alloc(UNREAD))
   }
 
   #catchUp (): void {
-    if (this.#kept === 0) return
+    if (this.#unread === undefined || this.#kept === 0) return
     this.#parser.push(this.#unread.subarray(0, this.#kept))
     this.#kept = 0
   }

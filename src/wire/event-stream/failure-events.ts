@@ -1,4 +1,4 @@
-import type { Known } from './event-stream.ts'
+import type { Known } from './known.ts'
 import { protocols, type StreamProtocol } from './protocols.ts'
 
 /** What a failed stream says of itself. */

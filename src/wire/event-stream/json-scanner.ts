@@ -1,12 +1,11 @@
 /** A look at the JSON of an event: a few members of a few objects, found on the way, whatever stands in the others. */
 
+import { Ahead, BACKSLASH, QUOTE, SHORT } from './ahead.ts'
 import { lengths, placeAt, wanted, type Inside, type Place } from './places.ts'
 
-const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
 const OPEN_ARRAY = 0x5b
-const BACKSLASH = 0x5c
 const CLOSE_ARRAY = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
@@ -124,8 +123,11 @@ export class JsonScanner {
   /** Goes on within a string. Returns the index behind it, or that of the end of the piece. */
   #string (bytes: Buffer, from: number, to: number): number {
     let at = from + this.#escaped
+    let ahead: Ahead | undefined
     for (;;) {
-      while (at < to && bytes[at] !== QUOTE && bytes[at] !== BACKSLASH) at++
+      const near = Math.min(to, at + SHORT)
+      while (at < near && bytes[at] !== QUOTE && bytes[at] !== BACKSLASH) at++
+      if (at === near && at < to) at = (ahead ??= new Ahead(bytes, to)).next(at)
       if (at >= to || bytes[at] === QUOTE) break
       at += 2
     }

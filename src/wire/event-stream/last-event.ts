@@ -1,3 +1,5 @@
+import { jsonObject } from '../json.ts'
+
 /** Bytes of an event that are read at most. */
 const READABLE = 65_536
 
@@ -9,14 +11,4 @@ export function lastEventIn (bytes: Buffer): object | undefined {
   if (bytes.length > READABLE) return undefined
   const events = bytes.toString('utf8').replace(/\r\n?/g, '\n').trimEnd().split('\n\n')
   return jsonObject((events.at(-1) as string).split('\n').filter(line => line.startsWith('data:')).map(line => line.slice('data:'.length)).join('\n'))
-}
-
-/** A text's JSON object, if it is one. */
-export function jsonObject (text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
 }

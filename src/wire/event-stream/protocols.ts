@@ -1,7 +1,7 @@
 /** Protocols of models' event streams: where they are spoken, how they end, how they fail, and what keeps them alive. */
 
 /** `other`: a stream that is no model's. */
-export type StreamProtocol = 'responses' | 'resumed' | 'chat' | 'messages' | 'images' | 'transcription' | 'speech' | 'other'
+export type StreamProtocol = 'responses' | 'resumed' | 'chat' | 'messages' | 'images' | 'transcription' | 'speech' | 'runs' | 'other'
 
 export interface Protocol {
   /** Paths, without a query. */
@@ -60,6 +60,10 @@ export const protocols: Readonly<Record<Exclude<StreamProtocol, 'other'>, Protoc
   speech: row(/\/audio\/speech\/?$/, ['speech.audio.done', 'error'], {
     passing: 'speech.audio.delta', failure: 'error', sign: 'comment',
     source: 'OpenAI API reference, Create speech, stream events'
+  }),
+  runs: row(/\/threads(?:\/[^/]+)?\/runs(?:\/[^/]+\/submit_tool_outputs)?\/?$/, ['done', 'error'], {
+    failure: 'error', sign: 'comment',
+    source: 'OpenAI API reference, Assistants streaming: thread.* events, then event: done with the data [DONE], or event: error. Azure still has it'
   })
 }
 

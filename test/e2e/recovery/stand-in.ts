@@ -42,7 +42,7 @@ const textOf = (request: IncomingMessage, body: Buffer): string => request.heade
 const isJson = ({ headers }: IncomingMessage): boolean => headers['content-type']?.startsWith('application/json') === true
 
 const noPath = { error: { message: 'no such path', type: 'invalid_request_error', param: null, code: null } }
-const file = { id: 'file_1', object: 'file', type: 'file', bytes: 5, size_bytes: 5, created_at: '2026-01-01T00:00:00Z', filename: 'a.txt', mime_type: 'text/plain', purpose: 'user_data', status: 'processed' }
+const file = { id: 'file_1', object: 'file', type: 'file', bytes: 5, size_bytes: 5, filename: 'a.txt', mime_type: 'text/plain', purpose: 'user_data', status: 'processed' }
 
 /** What pages may do at the real ones. */
 const cors = { 'access-control-allow-origin': '*', 'access-control-allow-headers': '*, authorization', 'access-control-allow-methods': '*', 'access-control-max-age': '60' }
@@ -51,7 +51,7 @@ const cors = { 'access-control-allow-origin': '*', 'access-control-allow-headers
 function answerBeside (request: IncomingMessage, response: ServerResponse, path: string): void {
   if (path.endsWith('/models')) return json(response, 200, { object: 'list', data: [], models: [], has_more: false, first_id: null, last_id: null })
   if (path.endsWith('/count_tokens')) return json(response, 200, { input_tokens: 12 })
-  if (path.endsWith('/files') && request.method === 'POST') return json(response, 200, file)
+  if (path.endsWith('/files') && request.method === 'POST') return json(response, 200, { ...file, created_at: request.headers['anthropic-version'] === undefined ? 1_767_225_600 : '2026-01-01T00:00:00Z' })
   json(response, 404, noPath)
 }
 
@@ -70,7 +70,7 @@ export async function startStandIn () {
     const credential = credentialOf(request)
     const { method = '', url: path = '', headers } = request
     const agent = `${headers['user-agent'] ?? ''}${typeof headers['originator'] === 'string' ? ` (originator ${headers['originator']})` : ''}`
-    seen.push({ at: Math.round(performance.now() - began), method, path, agent, turn, foreign: isForeign(provider, credential) })
+    seen.push({ at: Math.round(performance.now() - began), method, path, agent, turn, foreign: isForeign(provider, request) })
     return credential === keys[provider].good
   }
 

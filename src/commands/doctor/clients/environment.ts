@@ -4,7 +4,7 @@ import { filled } from '../home.ts'
 import { judgeBaseUrl } from './base-url.ts'
 
 /** Base URLs that the SDKs take from the environment. The Codex CLI reads none of them. */
-const variables = { OPENAI_BASE_URL: { paths: ['/v1', '/backend-api/codex'] }, ANTHROPIC_BASE_URL: { paths: [''], adds: '/v1/messages' } }
+const variables = { OPENAI_BASE_URL: { paths: ['/v1', '/backend-api/codex'] }, ANTHROPIC_BASE_URL: { paths: [''], adds: '/v1/messages', only: { '/v1': 'Vercel’s ai (@ai-sdk/anthropic)' } } }
 
 /** Looks at the SDKs' variables, where they are set. */
 export function environmentFindings (env: Readonly<Record<string, string | undefined>>, config: Config): Finding[] {

@@ -26,6 +26,13 @@ const pathsOfProvider = new Map(Object.entries({ 'openai-codex': CODEX, openai: 
 const expandVariables = (text: string, env: Env): string =>
   text.replace(/\$\{([A-Z_][A-Z0-9_]*)\}/g, (whole, name: string) => env[name] ?? whole)
 
+/** Names of the providers of one's own that lead here: a helper's, with a login of its own. */
+export function ownProviders (env: Env, config: Config): string[] {
+  const { content } = readClientFile(openclawFiles(env).config, subject('openclaw.config', ''), json5.parse)
+  return Object.entries(tableOf(tableOf(content?.['models'])['providers']))
+    .flatMap(([name, entry]) => pointsHere(expandVariables(textOf(tableOf(entry)['baseUrl']) ?? '', env), config) ? [name] : [])
+}
+
 /** Looks at the base URLs of OpenClaw's providers, in the form of 2026.4 and of 2026.9. */
 export function openclawFindings (env: Env, config: Config): Finding[] {
   const { config: path } = openclawFiles(env)

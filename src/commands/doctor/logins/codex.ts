@@ -31,8 +31,9 @@ export function codexLogin (env: Readonly<Record<string, string | undefined>>, s
   if (textOf(content?.['OPENAI_API_KEY']) !== undefined && content?.['auth_mode'] !== 'chatgpt') {
     return { findings: [look.note('is an API key; only the upstream knows whether it holds')], paths: [API_KEY], present: true }
   }
-  const token = textOf(tableOf(content?.['tokens'])['access_token'])
-  if (token !== undefined) return { findings: [judgeLogin(look, endOf(token), 'codex login')], paths: [CHATGPT], present: true }
+  const tokens = tableOf(content?.['tokens'])
+  const token = textOf(tokens['access_token'])
+  if (token !== undefined) return { findings: [judgeLogin(look, endOf(token), 'codex login', textOf(tokens['refresh_token']) !== undefined)], paths: [CHATGPT], present: true }
   const store = textOf(settings['cli_auth_credentials_store']) ?? 'file'
   const words = store === 'file' ? 'holds no login' : `holds no login: Codex keeps it in its store "${store}"`
   return { findings: [look.note(words, 'codex login status')], paths: either, present: false }

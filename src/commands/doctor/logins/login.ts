@@ -24,10 +24,13 @@ function span (ms: number): string {
 /**
  * Says how long a login still holds.
  * @param end ms since 1970, undefined where it can not be known here
+ * @param renewable whether there is something beside it with which its client gets a new one by itself
  */
-export function judgeLogin (look: Subject, end: number | undefined, mend: string): Finding {
+export function judgeLogin (look: Subject, end: number | undefined, mend: string, renewable: boolean): Finding {
   if (end === undefined) return look.note('tells no end; only the upstream knows whether it holds')
   const left = end - Date.now()
-  if (left <= 0) return look.problem(`expired ${span(-left)} ago`, mend)
-  return left < SOON ? look.warning(`expires in ${span(left)}; the client may renew it by itself`, mend) : look.ok(`holds for ${span(left)}`)
+  const itself = renewable ? '; its client renews it by itself, unless that has ended too' : ''
+  if (left <= 0) return look[renewable ? 'warning' : 'problem'](`expired ${span(-left)} ago${itself}`, mend)
+  if (left >= SOON) return look.ok(`holds for ${span(left)}`)
+  return renewable ? look.note(`expires in ${span(left)}${itself}`) : look.warning(`expires in ${span(left)}`, mend)
 }

@@ -32,6 +32,10 @@ async function anthropicClient (): Promise<Library> {
   return new Anthropic({ baseURL: url, apiKey: key })
 }
 
+const vercelProvider = async (): Promise<Library> => protocol === 'messages'
+  ? (await load('@ai-sdk/anthropic')).createAnthropic({ baseURL: `${url}/v1`, apiKey: key })
+  : (await load('@ai-sdk/openai')).createOpenAI({ baseURL: `${url}/v1`, apiKey: key })
+
 const kinds: Record<string, () => Promise<void>> = {
   async openai () {
     const client = await openaiClient()
@@ -60,16 +64,19 @@ const kinds: Record<string, () => Promise<void>> = {
   },
   async ai () {
     const { streamText } = await load('ai')
-    const provider = protocol === 'messages'
-      ? (await load('@ai-sdk/anthropic')).createAnthropic({ baseURL: `${url}/v1`, apiKey: key })(model)
-      : (await load('@ai-sdk/openai')).createOpenAI({ baseURL: `${url}/v1`, apiKey: key })[protocol](model)
+    const provider = await vercelProvider()
     let failed: unknown
-    const { fullStream } = streamText({ model: provider, prompt: ask, onError: () => {} })
+    const { fullStream } = streamText({ model: protocol === 'messages' ? provider(model) : provider[protocol](model), prompt: ask, onError: () => {} })
     for await (const part of fullStream) {
       if (part.type === 'text-delta') show(part.text)
       if (part.type === 'error') failed = part.error
     }
     if (failed !== undefined) throw failed as Error
+  },
+  async 'ai upload' () {
+    const { uploadFile } = await load('ai')
+    const { providerReference } = await uploadFile({ api: await vercelProvider(), data: Buffer.from('hello'), filename: 'a.txt', mediaType: 'text/plain' })
+    show(`uploaded ${String(Object.values(providerReference)[0])}`)
   },
   async langchain () {
     const { ChatOpenAI } = await load('@langchain/openai')

@@ -16,7 +16,7 @@ function sdk (kind: string, protocol: Protocol | 'codex', packages: readonly [st
     protocol: protocol === 'codex' ? 'responses' : protocol,
     packages,
     start: call(kind),
-    ...((kind === 'openai' && protocol === 'responses') || kind === 'anthropic' ? { upload: call(`${kind} upload`) } : {})
+    ...((protocol === 'responses' && (kind === 'openai' || kind === 'ai')) || kind === 'anthropic' || (kind === 'ai' && protocol === 'messages') ? { upload: call(`${kind} upload`) } : {})
   }
 }
 

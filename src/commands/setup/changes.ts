@@ -1,0 +1,99 @@
+import { join } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import { baseUrls } from '../../status/setup-lines.ts'
+import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
+import { codexFolder, filled, homeOf, openclawFiles } from '../doctor/home.ts'
+import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
+import { ownOrigin } from '../own-address.ts'
+import type { Path } from './edit-json.ts'
+import { json, toml, type Format } from './format.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+/** One value of a client's configuration. */
+export interface Change { readonly path: Path, readonly value: unknown }
+
+/** What is written for a client, and where. */
+export interface Target {
+  readonly file: string
+  readonly format: Format
+  /** What to set; all that could be ours where it is not known what there is. */
+  readonly changes: (content: Table) => readonly Change[]
+  /** What could have been set at another time. */
+  readonly possible: (content: Table) => readonly Change[]
+  /** What goes past us and is left so, for a person. */
+  readonly left?: (content: Table) => readonly string[]
+}
+
+/** Values of strings at paths that do not depend on what there is. */
+function fixed (file: string, ...changes: readonly Change[]): Target {
+  return { file, format: json, changes: () => changes, possible: () => changes }
+}
+
+const providerOf = (settings: Table): string => textOf(settings['model_provider']) ?? 'openai'
+
+function codexTarget (env: Env, config: Config): Target {
+  const { codex, v1 } = baseUrls(ownOrigin(config))
+  const change = (value: string): Change => ({ path: ['openai_base_url'], value })
+  return {
+    file: join(codexFolder(env), 'config.toml'),
+    format: toml,
+    changes: settings => providerOf(settings) === 'openai' ? [change(codexLogin(env, settings).paths[0] === API_KEY ? v1 : codex)] : [],
+    possible: () => [change(codex)],
+    left: settings => providerOf(settings) === 'openai' ? [] : [`model_provider is ${JSON.stringify(providerOf(settings))}; codex-sidecar setup codex prints what its base_url can be`]
+  }
+}
+
+/** Up to 2026.4 the Codex route is a provider of its own, later the one of OpenAI (contract.md section 1). */
+const isOld = (content: Table): boolean => /^2026\.[1-4]\./.test(textOf(tableOf(content['meta'])['lastTouchedVersion']) ?? '') || 'openai-codex' in tableOf(tableOf(content['models'])['providers'])
+
+/** Whether OpenAI is reached by API keys alone: the ChatGPT route takes none. */
+function hasKeysOnly (content: Table): boolean {
+  const modes = Object.values(tableOf(tableOf(content['auth'])['profiles'])).map(tableOf).filter(({ provider }) => provider === 'openai').map(({ mode }) => mode)
+  return modes.length > 0 && modes.every(mode => mode === 'api_key')
+}
+
+/** The base URL for OpenClaw's API by that name; undefined for one that has no route here. */
+function urlForApi (api: unknown, { codex, backendApi, v1, root }: ReturnType<typeof baseUrls>): string | undefined {
+  return new Map([['openai-codex-responses', backendApi], ['openai-chatgpt-responses', codex], ['openai-responses', v1], ['openai-completions', v1], ['anthropic-messages', root]]).get(String(api))
+}
+
+function openclawTarget (env: Env, config: Config): Target {
+  const urls = baseUrls(ownOrigin(config))
+  const at = (...keys: string[]): Path => ['models', 'providers', ...keys]
+  const request = { allowPrivateNetwork: true }
+  const old: Change = { path: at('openai-codex'), value: { baseUrl: urls.backendApi, api: 'openai-codex-responses', models: [] } }
+  const login: Change = { path: at('openai'), value: { baseUrl: urls.codex, api: 'openai-chatgpt-responses', request } }
+  const keys: Change = { path: at('openai'), value: { baseUrl: urls.v1, api: 'openai-responses', models: [], request } }
+  /** Providers that are there keep all but their base URL. */
+  const known = (content: Table): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
+    const url = urlForApi(tableOf(provider)['api'], urls)
+    return url === undefined || !['openai', 'openai-codex', 'anthropic'].includes(name) ? [] : [{ path: at(name, 'baseUrl'), value: url }]
+  })
+  return {
+    file: openclawFiles(env).config,
+    format: json,
+    changes: content => {
+      const fitting = isOld(content) ? old : hasKeysOnly(content) ? keys : login
+      const present = known(content)
+      return present.some(({ path }) => path[2] === fitting.path[2]) ? present : [fitting, ...present]
+    },
+    possible: content => [old, login, keys, ...known(content)]
+  }
+}
+
+const family = (name: string) => (env: Env, config: Config): Target => {
+  const { v1: value } = baseUrls(ownOrigin(config))
+  return fixed(join(filled(env['XDG_CONFIG_HOME']) ?? join(homeOf(env), '.config'), name, `${name}.json`),
+    ...['openai', 'anthropic'].map(id => ({ path: ['provider', id, 'options', 'baseURL'], value })))
+}
+
+/** Clients whose configuration is written; for the others there are only lines to print. */
+export const targets: Readonly<Record<string, (env: Env, config: Config) => Target>> = {
+  codex: codexTarget,
+  openclaw: openclawTarget,
+  'claude-code': (env, config) => fixed(join(filled(env['CLAUDE_CONFIG_DIR']) ?? join(homeOf(env), '.claude'), 'settings.json'), { path: ['env', 'ANTHROPIC_BASE_URL'], value: baseUrls(ownOrigin(config)).root }),
+  opencode: family('opencode'),
+  kilo: family('kilo'),
+  'qwen-code': (env, config) => fixed(join(filled(env['QWEN_HOME']) ?? join(homeOf(env), '.qwen'), 'settings.json'), { path: ['security', 'auth', 'baseUrl'], value: baseUrls(ownOrigin(config)).v1 })
+}

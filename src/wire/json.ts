@@ -1,0 +1,31 @@
+/** Levels that what is read here may have: errors and claims have four. To build tens of thousands of them holds everybody up. */
+const DEPTH = 64
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Whether a text nests no deeper than what is read, for a hundredth of what it costs to build it. */
+function isShallow (text: string): boolean {
+  let depth = 0
+  let quoted = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) quoted = !quoted
+    else if (quoted) at += code === BACKSLASH ? 1 : 0
+    else if (code === 0x5b || code === 0x7b) { // [ {
+      if (++depth > DEPTH) return false
+    } else if (code === 0x5d || code === 0x7d) depth-- // ] }
+  }
+  return true
+}
+
+/** A text's JSON object, if it is one and does not nest deeper than anything that is read. How long it may be is the caller's to say. */
+export function jsonObject (text: string): Readonly<Record<string, unknown>> | undefined {
+  if (!isShallow(text)) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Readonly<Record<string, unknown>> : undefined
+  } catch {
+    return undefined
+  }
+}

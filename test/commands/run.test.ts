@@ -1,0 +1,307 @@
+import { once } from 'node:events'
+import { chmodSync, existsSync, readFileSync, statSync, truncateSync, watch, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import t, { type Test } from 'tap'
+import { planClaude } from '../../src/commands/run/claude.ts'
+import { planFor } from '../../src/commands/run/clients.ts'
+import { pastProxies } from '../../src/commands/run/environment.ts'
+import { logFile, openLogFile, stateFolder } from '../../src/commands/run/log-file.ts'
+import { planOpencode } from '../../src/commands/run/opencode.ts'
+import { hasTerminal, isTerminalGone } from '../../src/commands/terminal.ts'
+import { watchOver } from '../../src/commands/run/watchdog.ts'
+import { inheritedSockets } from '../../src/commands/socket-activation.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { appears, commandLine, say, startProcess } from '../fixtures/program.ts'
+import { jwt } from '../fixtures/token.ts'
+import { json, startUpstream } from '../fixtures/upstream.ts'
+
+const ORIGIN = 'http://127.0.0.1:9'
+const config = loadConfig()
+const [V1, ROOT, CODEX] = [`${ORIGIN}/v1`, ORIGIN, `${ORIGIN}/backend-api/codex`]
+
+/** What a client is given, and what is said of it. */
+function planned (command: string, env: Record<string, string>, args: string[] = [], configuration = config) {
+  const { upstreams, notes, point } = planFor(command, { env, args, config: configuration })
+  return { upstreams, notes, ...point(ORIGIN) }
+}
+
+t.test('a program gets the variables of the SDKs, and an upstream of its own stays behind us', async t => {
+  const here = { OPENAI_BASE_URL: V1, OPENAI_API_BASE: V1, ANTHROPIC_BASE_URL: ROOT }
+  t.strictSame(planned('node', {}), { upstreams: {}, notes: [], env: here })
+  t.strictSame(planned('/usr/bin/python3', { OPENAI_BASE_URL: 'https://api.openai.com/v1', ANTHROPIC_BASE_URL: 'http://localhost:7257' }), { upstreams: {}, notes: [], env: here }, 'the usual ones and our own are ours')
+  t.strictSame(planned('node', { OPENAI_API_BASE: 'https://router.example/api/v1/', ANTHROPIC_BASE_URL: 'https://gate.example/a' }).upstreams,
+    { CODEX_SIDECAR_OPENAI_UPSTREAM: 'https://router.example/api/v1', CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'https://gate.example/a/v1' })
+  t.strictSame(planned('node', { ANTHROPIC_BASE_URL: 'https://gate.example/v1' }).upstreams, { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'https://gate.example/v1' }, 'with or without /v1')
+  const odd = planned('node', { OPENAI_BASE_URL: 'https://user:secret@router.example/v1?key=1', ANTHROPIC_BASE_URL: 'nonsense' })
+  t.strictSame(odd.env, {}, 'what can not be ours stays as it is')
+  t.match(odd.notes, [/^OPENAI_BASE_URL can not/, /^ANTHROPIC_BASE_URL can not/])
+  t.notMatch(odd.notes.join(), 'secret')
+  const few = { ...config, routes: config.routes.filter(({ prefix }) => prefix === '/backend-api') }
+  t.strictSame(planned('node', {}, [], few), { upstreams: {}, notes: [], env: {} }, 'no route, no variable')
+})
+
+t.test('where clients go by a proxy, they do not ask it for us', async t => {
+  t.strictSame(pastProxies({ http_proxy: '' }), {})
+  const all = 'localhost,127.0.0.1,[::1]'
+  t.strictSame(pastProxies({ HTTPS_PROXY: 'http://p:1' }), { no_proxy: all, NO_PROXY: all })
+  t.match(pastProxies({ ALL_PROXY: 'http://p:1', NO_PROXY: 'corp' }), { NO_PROXY: `corp,${all}` })
+  t.match(pastProxies({ ALL_PROXY: 'http://p:1', no_proxy: '*' }), { no_proxy: '*' })
+})
+
+t.test('Codex gets its base URL by the kind of its login and by its provider', async t => {
+  const dir = t.testdir({})
+  const chatgpt = JSON.stringify({ tokens: { access_token: jwt({}) } })
+  const apiKey = JSON.stringify({ OPENAI_API_KEY: 'sk-a' })
+  const plan = (toml: string, auth: string, args: string[] = [], env = {}, configuration = config) => {
+    writeFileSync(`${dir}/config.toml`, toml)
+    writeFileSync(`${dir}/auth.json`, auth)
+    return planned('codex', { CODEX_HOME: dir, ...env }, args, configuration)
+  }
+  const builtIn = (url: string) => ({ upstreams: {}, notes: [], args: ['-c', `openai_base_url="${url}"`] })
+  t.strictSame(plan('', chatgpt), builtIn(CODEX))
+  t.strictSame(plan('', apiKey), builtIn(V1))
+  t.strictSame(plan('', chatgpt, [], { CODEX_API_KEY: 'sk-a' }), builtIn(V1), 'a key in the environment goes before the file')
+  t.strictSame(plan('', '{}'), builtIn(CODEX), 'a login that is kept elsewhere')
+  t.strictSame(plan('forced_login_method = "api"', '{}'), builtIn(V1))
+  t.strictSame(plan('preferred_auth_method = "apikey"', '{}'), builtIn(V1))
+  t.strictSame(plan('openai_base_url = "http://127.0.0.1:7257/backend-api/codex"', '{}'), builtIn(CODEX), 'what points to another of ours comes here for this run')
+  t.strictSame(plan('openai_base_url = "https://gate.example/v1"', chatgpt), { ...builtIn(V1), upstreams: { CODEX_SIDECAR_OPENAI_UPSTREAM: 'https://gate.example/v1' } })
+  t.match(plan('openai_base_url = "https://u:p@gate.example/v1"', chatgpt), { args: undefined, notes: [/can not be an upstream/] })
+  t.match(plan('openai_base_url = ', chatgpt), { args: undefined, notes: [/config\.toml cannot be read/] })
+
+  const own = '[model_providers.mine]\nbase_url = "https://api.openai.com/v1"\n[profiles.p]\nmodel_provider = "mine"\n[model_providers.login]\nrequires_openai_auth = true\n[model_providers."a.b"]\n'
+  const mine = { upstreams: {}, notes: [], args: ['-c', `model_providers.mine.base_url="${V1}"`] }
+  t.strictSame(plan(`model_provider = "mine"\n${own}`, chatgpt), mine)
+  t.strictSame(plan(own, chatgpt), builtIn(CODEX))
+  for (const args of [['-p', 'p'], ['exec', '--profile=p'], ['-c', 'model_provider="mine"'], ['--config=model_provider=mine']]) t.strictSame(plan(own, chatgpt, args), mine, args.join(' '))
+  t.strictSame(plan(`profile = "p"\n${own}`, chatgpt), mine)
+  t.match(plan(`model_provider = "login"\n${own}`, chatgpt), { args: ['-c', `model_providers.login.base_url="${CODEX}"`] })
+  for (const [toml, args] of [['model_provider = "a.b"', []], ['model_provider = "ollama"', []], ['', ['--oss']]] as const) {
+    t.match(plan(`${toml}\n${own}`, chatgpt, [...args]), { args: undefined, notes: [/goes past codex-sidecar: its provider is/] })
+  }
+  const few = { ...config, routes: config.routes.filter(({ prefix }) => prefix !== '/backend-api') }
+  t.match(plan('', chatgpt, [], {}, few), { args: undefined, notes: [/has no route \/backend-api\/codex\//] })
+})
+
+t.test('Claude Code gets its variable, as settings where its own settings have it', async t => {
+  const dir = t.testdir({ home: {}, project: { '.claude': {} } })
+  const plan = (args: string[] = []) => {
+    const { point, ...rest } = planClaude({ env: { CLAUDE_CONFIG_DIR: `${dir}/home` }, args, config }, `${dir}/project`)
+    return { ...rest, ...point(ORIGIN) }
+  }
+  t.strictSame(plan(), { upstreams: {}, notes: [], env: { OPENAI_BASE_URL: V1, OPENAI_API_BASE: V1, ANTHROPIC_BASE_URL: ROOT } })
+  t.match(planned('claude', { HOME: dir }), { env: { ANTHROPIC_BASE_URL: ROOT } })
+  writeFileSync(`${dir}/home/settings.json`, '{ "env": { "ANTHROPIC_BASE_URL": "http://127.0.0.1:7257" } }')
+  t.match(plan(), { upstreams: {}, env: { ANTHROPIC_BASE_URL: ROOT }, args: ['--settings', `{"env":{"ANTHROPIC_BASE_URL":"${ROOT}"}}`] })
+  t.match(plan(['--settings', '{}']), { notes: [/--settings of your own/], env: undefined })
+  writeFileSync(`${dir}/project/.claude/settings.local.json`, '{ "env": { "ANTHROPIC_BASE_URL": "https://gate.example" } }')
+  t.match(plan(), { upstreams: { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'https://gate.example/v1' }, args: ['--settings', `{"env":{"ANTHROPIC_BASE_URL":"${ROOT}"}}`] })
+  writeFileSync(`${dir}/project/.claude/settings.local.json`, '{ "env": { "ANTHROPIC_BASE_URL": "https://gate.example?x=1" } }')
+  t.match(plan(), { notes: [/can not/], args: [] })
+})
+
+t.test('opencode and kilo get a configuration in a variable, over what is in it', async t => {
+  const dir = t.testdir({ opencode: {}, project: {} })
+  const plan = (env: Record<string, string> = {}) => {
+    const { point, notes } = planOpencode('opencode')({ env: { XDG_CONFIG_HOME: dir, ...env }, args: [], config }, `${dir}/project`)
+    return { notes, content: JSON.parse(point(ORIGIN).env?.['OPENCODE_CONFIG_CONTENT'] ?? '') as unknown }
+  }
+  const options = { options: { baseURL: V1 } }
+  t.strictSame(plan(), { notes: [], content: { provider: { openai: options, anthropic: options } } })
+  t.strictSame(plan({ OPENCODE_CONFIG_CONTENT: '{ share: "disabled", provider: { openai: { npm: "x", options: { apiKey: "k" } } } }' }).content,
+    { share: 'disabled', provider: { openai: { npm: 'x', options: { apiKey: 'k', baseURL: V1 } }, anthropic: options } })
+  t.strictSame(plan({ OPENCODE_CONFIG_CONTENT: '{' }).content, { provider: { openai: options, anthropic: options } })
+  writeFileSync(`${dir}/opencode/opencode.jsonc`, '{ "provider": { "openai": { "options": { "baseURL": "https://router.example/v1" } } } } // mine')
+  t.match(plan(), { notes: [/provider openai goes past/], content: { provider: { anthropic: options } } })
+  t.match(Object.keys(planned('C:\\npm\\kilo.cmd', { HOME: dir }).env ?? {}), ['KILO_CONFIG_CONTENT'])
+})
+
+t.test('the log lies where the system has such files, begins anew when it is large, and is its owner’s', async t => {
+  t.equal(stateFolder({ LOCALAPPDATA: '/l' }, 'win32'), '/l/codex-sidecar')
+  t.match(stateFolder({ USERPROFILE: '/u' }, 'win32'), /^\/u.AppData.Local.codex-sidecar$/)
+  t.equal(stateFolder({ HOME: '/h' }, 'darwin'), '/h/Library/Logs/codex-sidecar')
+  t.equal(stateFolder({ HOME: '/h' }, 'linux'), '/h/.local/state/codex-sidecar')
+  const file = logFile({ XDG_STATE_HOME: t.testdir({}) })
+  for (const run of [1, 2]) openLogFile(file, run).write('{"msg":"a"}\n')
+  t.equal(readFileSync(file, 'utf8'), '{"run":1,"msg":"a"}\n{"run":2,"msg":"a"}\n')
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  truncateSync(file, (10 << 20) + 1)
+  openLogFile(file, 3).write('{"msg":"b"}\n')
+  t.equal(readFileSync(file, 'utf8'), '{"run":3,"msg":"b"}\n')
+  t.ok(existsSync(`${file}.1`))
+})
+
+t.test('Windows has its own ways: a console for all, and children that end by themselves', async t => {
+  t.ok(hasTerminal('win32'))
+  t.ok(hasTerminal('linux', '/dev/null'))
+  t.notOk(hasTerminal('linux', '/nowhere/tty'))
+  t.ok(isTerminalGone(false, 'win32'), 'a hangup there is a closed console')
+  t.strictSame([['/dev/null', true], ['/nowhere/tty', true], ['/nowhere/tty', false]].map(([path, had]) => isTerminalGone(had as boolean, 'linux', path as string)), [false, true, false])
+  watchOver(0, [], 'win32')()
+})
+
+/** `codex-sidecar run -- COMMAND`, without a terminal, with a home of its own. */
+function runs (t: Test, command: readonly string[]) {
+  const none = Object.fromEntries(['OPENAI_BASE_URL', 'OPENAI_API_BASE', 'ANTHROPIC_BASE_URL'].map(name => [name, undefined]))
+  return startProcess(t, commandLine(['run', '--', ...command]), { detached: true, env: { ...none, XDG_STATE_HOME: t.testdir({}) } })
+}
+
+t.test('sockets of the system are those that it means for this process', async t => {
+  t.strictSame(inheritedSockets({ LISTEN_PID: '7', LISTEN_FDS: '2' }, 7), [3, 4])
+  for (const env of [{}, { LISTEN_PID: '8', LISTEN_FDS: '2' }, { LISTEN_PID: '7' }, { LISTEN_PID: '7', LISTEN_FDS: '0' }, { LISTEN_PID: '7', LISTEN_FDS: '-1' }]) t.strictSame(inheritedSockets(env, 7), [])
+})
+
+/** Settles when a file holds a text. */
+async function holds (file: string, text: string): Promise<void> {
+  await appears(dirname(file))
+  await appears(file)
+  const watcher = watch(file)
+  try {
+    while (!readFileSync(file, 'utf8').includes(text)) await once(watcher, 'change')
+  } finally {
+    watcher.close()
+  }
+}
+
+/** Whether nobody listens. */
+const isFree = (port: number): Promise<boolean> => new Promise(resolve => {
+  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(false) })
+  socket.once('error', () => { resolve(true) })
+})
+
+const portIn = (text: string): number => Number(/127\.0\.0\.1:(\d+)/.exec(text)?.[1])
+
+t.test('two at once: each client has its own port, its own end and its own lines in the log, which is named once', async t => {
+  const dir = t.testdir({})
+  const script = 'echo "$OPENAI_BASE_URL $ANTHROPIC_BASE_URL" >"$1.new" && mv "$1.new" "$1"; while [ ! -e "$1.go" ]; do sleep 0.1; done; exit 7'
+  const env = { ...process.env as Record<string, string>, HOME: dir, XDG_STATE_HOME: `${dir}/state`, OPENAI_BASE_URL: '', OPENAI_API_BASE: '', ANTHROPIC_BASE_URL: '' }
+  const both = ['one', 'two'].map(name => ({ file: `${dir}/${name}`, ended: say(['run', '--', 'sh', '-c', script, 'sh', `${dir}/${name}`], env) }))
+  await Promise.all(both.map(({ file }) => appears(file)))
+  const [one = 0, two = 0] = both.map(({ file }) => portIn(readFileSync(file, 'utf8')))
+  t.not(one, two)
+  for (const { file, ended } of both) {
+    writeFileSync(`${file}.go`, '')
+    t.strictSame(await ended, { code: 7, out: '', err: 'codex-sidecar: log in ~/state/codex-sidecar/run.log\n' })
+    const port = portIn(readFileSync(file, 'utf8'))
+    t.equal(readFileSync(file, 'utf8'), `http://127.0.0.1:${port}/v1 http://127.0.0.1:${port}\n`)
+    t.match(readFileSync(logFile(env), 'utf8'), new RegExp(`^\\{"run":\\d+,.*"command":"sh","msg":"listening on http://127.0.0.1:${port}"`, 'm'))
+    t.ok(await isFree(port))
+  }
+})
+
+t.test('requests go through it, by either base URL, and what still runs is answered before it ends', async t => {
+  let finish: (() => void) | undefined
+  const upstream = await startUpstream(t, ({ url }, response) => {
+    if (url !== '/v1/slow') return json(response, url === '/v1/messages' ? 200 : 404, {})
+    response.writeHead(200).write('a')
+    finish = () => { response.end('b') }
+  })
+  const dir = t.testdir({
+    said: '',
+    'slow.mjs': `
+      import { appendFileSync } from 'node:fs'
+      const answer = await fetch(process.env.OPENAI_BASE_URL + '/slow', { headers: { authorization: 'Bearer good' } })
+      process.send('begun')
+      process.disconnect()
+      appendFileSync(process.argv[2], 'slow ' + await answer.text())`,
+    'client.mjs': `
+      import { fork } from 'node:child_process'
+      import { appendFileSync } from 'node:fs'
+      const [,, file, slow] = process.argv
+      const ask = async (url, headers) => { appendFileSync(file, new URL(url).pathname + ' ' + (await fetch(url, { headers })).status + '\\n') }
+      const { OPENAI_BASE_URL, ANTHROPIC_BASE_URL } = process.env
+      for (const path of ['/v1/messages', '/messages']) await ask(ANTHROPIC_BASE_URL + path, { 'x-api-key': 'good' })
+      await ask(OPENAI_BASE_URL + '/models', {})
+      fork(slow, [file], { execArgv: [] }).once('message', () => process.exit(3))`
+  })
+  const env = { ...process.env as Record<string, string>, XDG_STATE_HOME: dir, OPENAI_BASE_URL: `${upstream.url}/v1`, ANTHROPIC_BASE_URL: upstream.url, CODEX_SIDECAR_PROBE: 'off', NODE_OPTIONS: '' }
+  const ended = say(['run', '--', process.execPath, `${dir}/client.mjs`, `${dir}/said`, `${dir}/slow.mjs`], env)
+  await holds(`${dir}/codex-sidecar/run.log`, 'draining')
+  finish?.()
+  t.match(await ended, { code: 3 })
+  await holds(`${dir}/said`, 'slow ab')
+  t.equal(readFileSync(`${dir}/said`, 'utf8'), '/v1/messages 200\n/messages 200\n/v1/models 401\nslow ab')
+})
+
+const listening = `
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGTSTP', 'SIGCONT']) process.on(signal, () => console.log(signal))
+  process.on('SIGUSR2', () => process.exit(5))
+  setInterval(() => {}, 1000)
+  console.log('up', process.pid, process.env.OPENAI_BASE_URL)`
+
+const pidIn = (text: string): number => Number(/up (\d+)/.exec(text)?.[1])
+
+t.test('signals reach the client, which decides what they mean', async t => {
+  const program = runs(t, [process.execPath, '-e', listening])
+  await program.printed('up')
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGTSTP', 'SIGCONT'] as const) {
+    program.child.kill(signal)
+    await program.printed(signal)
+  }
+  program.child.kill('SIGUSR2')
+  t.strictSame(await program.exit, [5, null])
+})
+
+t.test('a client that a signal ends, ends us by the same one; by any other with the exit code of a shell', async t => {
+  const program = runs(t, [process.execPath, '-e', 'setInterval(() => {}, 1000); console.log("up", process.pid, process.env.OPENAI_BASE_URL)'])
+  await program.printed('up')
+  process.kill(pidIn(program.out), 'SIGTERM')
+  const [code, signal] = await program.exit
+  t.ok(signal === 'SIGTERM' || code === 143, 'tap listens for the signal too, and may let it exit first')
+  t.ok(await isFree(portIn(program.out)))
+  t.match(await say(['run', '--log-level=silent', '--', 'sh', '-c', 'kill -9 $$'], process.env as Record<string, string>), { code: 137, err: '' })
+})
+
+t.test('kill -9 of us ends the client too, and leaves no process and no port', async t => {
+  const program = runs(t, [process.execPath, '-e', listening.replace('console.log(signal))', 'console.log(signal) || signal === "SIGHUP" && process.exit())')])
+  await program.printed('up')
+  const closed = once(program.child, 'close') // when nobody has its streams any more
+  program.child.kill('SIGKILL')
+  await closed
+  t.match(program.out, 'SIGHUP')
+  t.ok(await isFree(portIn(program.out)))
+})
+
+t.test('in a terminal its keys reach the client once, by the terminal itself', { skip: !existsSync('/usr/bin/script') && 'needs script(1)' }, async t => {
+  const home = t.testdir({ 'client.mjs': listening.replace('SIGUSR2', 'SIGQUIT') })
+  const quoted = commandLine(['run', '--', process.execPath, `${home}/client.mjs`]).map(word => `'${word}'`).join(' ')
+  const program = startProcess(t, ['script', '-qfec', `exec ${quoted}`, '/dev/null'], { input: true, detached: true, env: { XDG_STATE_HOME: home, SHELL: '/bin/sh' } })
+  await program.printed(/up \d+/)
+  for (const times of [1, 2]) {
+    program.child.stdin?.write('\x03')
+    await program.printed(new RegExp(`(?:SIGINT[^]*){${times}}`))
+  }
+  program.child.stdin?.write('\x1c')
+  t.strictSame(await program.exit, [5, null])
+  t.equal(program.out.match(/SIGINT/g)?.length, 2)
+})
+
+t.test('what can not be run says why, with a shell’s exit code', async t => {
+  const home = t.testdir({ script: '', file: '' })
+  chmodSync(`${home}/script`, 0o600)
+  const env = { HOME: home, XDG_STATE_HOME: home, PATH: process.env['PATH'] ?? '' }
+  t.match(await say(['run', '--', 'no-such-client'], env), { code: 127, err: /log in .*\ncodex-sidecar: cannot start no-such-client \(ENOENT\): it is not on the PATH\n$/ })
+  t.match(await say(['run', '--', `${home}/script`], { ...env, XDG_STATE_HOME: `${home}/file` }), { code: 126, err: /no log, since .*run\.log cannot be written \(E\w+\)\ncodex-sidecar: cannot start .*script \(EACCES\)\n$/ })
+  t.match(await say(['run', '--log-level=silent', '--server-info', `${home}/info`, '--', home], env), { code: 126, err: /^codex-sidecar: cannot start/ })
+  t.match(await say(['run', '--'], env), { code: 2, err: /needs the command of a client/ })
+  t.match(await say(['run', '--colour', 'red', '--', 'true'], env), { code: 2, err: /--colour: no such flag/ })
+  t.match(await say(['run', '--host=nobody.invalid', '--', 'true'], env), { code: 1, err: /cannot listen on nobody\.invalid:0 \(E\w+\)/ })
+  t.match(await say(['run', 'codex'], env), { code: 2, err: /perhaps codex-sidecar run -- codex;/ })
+  t.match(await say(['check', '--', 'codex'], env), { code: 2, err: /unknown command "check --"/ })
+  t.match(await say(['run', '--', 'codex', '--version'], { ...env, CODEX_HOME: home, PATH: '/nowhere', OPENAI_BASE_URL: 'x' }), { code: 127 })
+})
+
+t.test('it drains and ends when its terminal is closed', { skip: !existsSync('/usr/bin/script') && 'needs script(1)' }, async t => {
+  const dir = t.testdir({})
+  const quoted = commandLine(['--port=0', '--server-info', `${dir}/info`]).map(word => `'${word}'`).join(' ')
+  const terminal = startProcess(t, ['script', '-qfec', `exec ${quoted}`, '/dev/null'], { input: true, detached: true, env: { SHELL: '/bin/sh' } })
+  await appears(`${dir}/info`)
+  const { pid, port } = JSON.parse(readFileSync(`${dir}/info`, 'utf8')) as { pid: number, port: number }
+  t.teardown(() => { try { process.kill(pid, 'SIGKILL') } catch { /* it has ended */ } })
+  const watcher = watch(dir)
+  terminal.child.kill('SIGKILL')
+  while (existsSync(`${dir}/info`)) await once(watcher, 'change')
+  watcher.close()
+  t.ok(await isFree(port))
+})

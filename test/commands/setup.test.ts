@@ -1,0 +1,210 @@
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { run } from '../../src/cli.ts'
+import { diffOf } from '../../src/commands/setup/diff.ts'
+import { applyChanges } from '../../src/commands/setup/edits.ts'
+import { json } from '../../src/commands/setup/format.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit-json.ts'
+
+const ORIGIN = 'http://127.0.0.1:7257'
+
+/** `codex-sidecar setup`, answered by what is typed, and what it says. */
+async function setup (home: string, args: string[], typed = '') {
+  let [out, err] = ['', '']
+  const code = await run(['setup', ...args], {
+    env: { HOME: home },
+    stdin: (async function * () { if (typed !== '') yield typed })(),
+    stdout: { write: text => { out += text } },
+    stderr: { write: text => { err += text } }
+  })
+  return { code, out, err }
+}
+
+/** Writes a file below a home folder. */
+function put (home: string, name: string, content: string): string {
+  const file = join(home, name)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, content)
+  return file
+}
+
+const CODEX = '.codex/config.toml'
+const OPENCLAW = '.openclaw/openclaw.json'
+const CLAUDE = '.claude/settings.json'
+const OPENCODE = '.config/opencode/opencode.json'
+
+/** A real-looking configuration, what the user adds afterwards, and what has to be in it once it is written. */
+interface Case { readonly client: string, readonly file: string, readonly content: string, readonly has: RegExp, readonly edit?: (text: string) => string }
+
+const openai2026 = '{\n  meta: { lastTouchedVersion: "2026.4.9" },\n  agents: { defaults: { model: "gpt" } },\n}\n'
+
+const cases: Readonly<Record<string, Case>> = {
+  'Codex: comments above and tables below': {
+    client: 'codex', file: CODEX, content: '# my Codex\n# since 2025\n\nmodel = "gpt-5.4" # the good one\n\n[mcp_servers.docs]\ncommand = "npx"\n',
+    has: /^# my Codex\n# since 2025\n\nopenai_base_url = "http:.*codex"\nmodel = "gpt/, edit: text => text.replace('[mcp', 'approval_policy = "never"\n\n[mcp')
+  },
+  'Codex: a base URL of OpenAI’s own, with a comment behind it': { client: 'codex', file: CODEX, content: 'model = "a"\nopenai_base_url = \'https://api.openai.com/v1\'   # direct\n', has: /openai_base_url = "http:[^\n]*"   # direct\n/, edit: text => `${text}[x]\n` },
+  'Codex: line ends of Windows': { client: 'codex', file: CODEX, content: 'model = "a"\r\n\r\n[tui]\r\nnotifications = true\r\n', has: /^openai_base_url = "[^\r]*"\r\nmodel/, edit: text => `# new\r\n${text}` },
+  'Codex: the mark of its byte order': { client: 'codex', file: CODEX, content: '\uFEFFmodel = "a"\n', has: /^\uFEFFopenai_base_url/, edit: text => `${text}x = 1\n` },
+  'Codex: only tables': { client: 'codex', file: CODEX, content: '[profiles.a]\nmodel = "b"\n', has: /^openai_base_url = [^\n]*\n\[profiles/, edit: text => `${text}\n[c]\n` },
+  'Codex: only comments, no last line end': { client: 'codex', file: CODEX, content: '# nothing yet', has: /^# nothing yet\nopenai_base_url/ },
+  'Codex: empty': { client: 'codex', file: CODEX, content: '', has: /^openai_base_url/ },
+  'OpenClaw 2026.9: JSON5 with comments and a last comma': {
+    client: 'openclaw', file: OPENCLAW, content: '// OpenClaw\n{\n  gateway: { port: 18789, /* local */ bind: \'loopback\' },\n  models: {\n    // mine\n    providers: {\n      groq: { baseUrl: "https://api.groq.com/v1", api: "openai-completions" },\n    },\n  },\n}\n',
+    has: /providers: \{\n {6}"openai": \{ "baseUrl": "http:[^\n]* \} \},\n {6}groq/, edit: text => text.replace('port: 18789', 'port: 18790').replace('// mine', '// still mine')
+  },
+  'OpenClaw 2026.4: the other generation': { client: 'openclaw', file: OPENCLAW, content: openai2026, has: /^\{\n {2}"models": \{ "providers": \{ "openai-codex": \{ [^\n]*"models": \[\] \} \} \},\n {2}meta/, edit: text => text.replace('"gpt"', '"gpt-5"') },
+  'OpenClaw: a provider that is there keeps its models': {
+    client: 'openclaw', file: OPENCLAW, content: '{"models":{"providers":{"openai":{"baseUrl":"https://chatgpt.com/backend-api/codex","api":"openai-chatgpt-responses","models":[{"id":"a"}]},"anthropic":{"baseUrl":"https://api.anthropic.com","api":"anthropic-messages"}}}}',
+    has: /"openai":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257\/backend-api\/codex".*"anthropic":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257"/, edit: text => text.replace('"id":"a"', '"id":"b"')
+  },
+  'OpenClaw: nested includes': { client: 'openclaw', file: OPENCLAW, content: '{\n  "$include": "./base.json5",\n  "agents": { "$include": ["./a.json", "./b.json"] }\n}\n', has: /"\$include": "\.\/base/, edit: text => text.replace('./a.json', './c.json') },
+  'OpenClaw: a user adds to what is ours': { client: 'openclaw', file: OPENCLAW, content: '{\n  "a": 1\n}\n', has: /"openai"/, edit: text => text.replace('"a": 1', '"a": 2,\n  "b": "😀"') },
+  'Claude Code: tabs, and other variables': { client: 'claude-code', file: CLAUDE, content: '{\n\t"env": {\n\t\t"FOO": "1"\n\t},\n\t"permissions": {"allow": []}\n}\n', has: /\n\t\t"ANTHROPIC_BASE_URL": "http:\/\/127\.0\.0\.1:7257",\n\t\t"FOO"/, edit: text => text.replace('"FOO": "1"', '"FOO": "1",\n\t\t"BAR": "2"') },
+  'Claude Code: no line ends at all': { client: 'claude-code', file: CLAUDE, content: '{"model":"opus"}', has: /^\{ "env": \{ "ANTHROPIC_BASE_URL": "[^"]*" \},"model":"opus"\}$/, edit: text => text.replace('opus', 'sonnet') },
+  'Claude Code: an empty object': { client: 'claude-code', file: CLAUDE, content: '{}\n', has: /^\{\n {2}"env": \{[^\n]*\n\}\n$/ },
+  'Claude Code: an object with nothing but lines': { client: 'claude-code', file: CLAUDE, content: '{\n}\n', has: /"env"/ },
+  'Claude Code: line ends of Windows and the mark': { client: 'claude-code', file: CLAUDE, content: '\uFEFF{\r\n  "a": "😀",\r\n  "b": 1\r\n}\r\n', has: /^\uFEFF\{\r\n {2}"env": [^\r]*\r\n {2}"a": "😀"/, edit: text => text.replace('"b": 1', '"b": 2') },
+  'opencode: comments in JSON': { client: 'opencode', file: OPENCODE, content: '{\n    // the theme\n    "theme": "x", // dark\n    "provider": {\n        "openai": { "options": { "timeout": 1 } }\n    }\n}\n', has: /"openai": \{ "options": \{ "baseURL": "[^"]*", "timeout": 1/, edit: text => text.replace('// dark', '// light') },
+  'qwen-code: nothing of it there yet': { client: 'qwen-code', file: '.qwen/settings.json', content: '{ "ui": { "theme": "a" } }', has: /^\{ "security": \{ "auth": \{ "baseUrl": "[^"]*" \} \}, "ui"/, edit: text => text.replace('"a"', '"b"') },
+  'kilo: an empty file': { client: 'kilo', file: '.config/kilo/kilo.json', content: '', has: /"baseURL"/ }
+}
+
+const untouched = (text: string): string => text
+
+for (const [name, { client, file: path, content, has, edit = untouched }] of Object.entries(cases)) {
+  t.test(name, async t => {
+    const home = t.testdir({})
+    const file = put(home, path, content)
+    chmodSync(file, 0o640)
+    const done = await setup(home, [client, '--write', '--yes'])
+    t.match(done, { code: 0, err: '', out: new RegExp(`--undo takes it back`) })
+    const written = readFileSync(file, 'utf8')
+    t.match(written, has)
+    t.equal(statSync(file).mode & 0o777, 0o640)
+    const folder = readdirSync(dirname(file))
+    t.equal(folder.length, 2, 'and a dated copy, nothing else')
+    t.match(await setup(home, [client, '--write']), { code: 0, out: /nothing to change/ })
+    t.equal(readFileSync(file, 'utf8'), written)
+    t.strictSame(readdirSync(dirname(file)), folder)
+
+    const edited = edit(written)
+    writeFileSync(file, edited)
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 0, err: '' })
+    t.equal(readFileSync(file, 'utf8'), edit(content), 'as it was, or as the user’s own edits have left it')
+    t.match(await setup(home, [client, '--undo']), { code: 0, out: /nothing to take back/ })
+
+    writeFileSync(file, content)
+    t.match(await setup(home, [client, '--write', '--yes']), { code: 0 })
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 0 })
+    t.equal(readFileSync(file, 'utf8'), content, 'byte for byte')
+  })
+}
+
+/** A home with Claude Code's settings. */
+function claudeHome (t: Test, content: string) {
+  const home = t.testdir({})
+  return { home, file: put(home, CLAUDE, content) }
+}
+
+t.test('it asks, and takes no for an answer', async t => {
+  const { home, file } = claudeHome(t, '{ "apiKeyHelper": "secret", "a": 1 }')
+  const refused = await setup(home, ['claude-code', '--write'])
+  t.match(refused, { code: 1, err: /is left alone/, out: /--- ~\/\.claude\/settings\.json\n[^]*\+\{ "env"[^]*Write this\? \[y\/N\] $/ })
+  t.notMatch(refused.out, 'secret')
+  t.match(await setup(home, ['claude-code', '--write'], 'no\n'), { code: 1 })
+  t.notMatch(readFileSync(file, 'utf8'), ORIGIN)
+  t.match(await setup(home, ['claude-code', '--write'], 'y\n'), { code: 0 })
+  t.match(readFileSync(file, 'utf8'), ORIGIN)
+})
+
+t.test('a file that is not there is made, and is gone again', async t => {
+  const home = t.testdir({})
+  for (const [client, file] of [['claude-code', CLAUDE], ['codex', CODEX]] as const) {
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 0, out: /nothing to take back/ })
+    t.match(await setup(home, [client, '--write', '--yes']), { code: 0 })
+    t.equal(statSync(join(home, file)).mode & 0o777, 0o600)
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 0, out: /is gone again/ })
+    t.notOk(existsSync(join(home, file)))
+  }
+})
+
+t.test('a link stays one, and what it leads to is written', async t => {
+  const home = t.testdir({ dotfiles: { 'claude.json': '{}\n' }, '.claude': {} })
+  symlinkSync('../dotfiles/claude.json', join(home, CLAUDE))
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0 })
+  t.ok(lstatSync(join(home, CLAUDE)).isSymbolicLink())
+  t.match(readFileSync(join(home, 'dotfiles/claude.json'), 'utf8'), ORIGIN)
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0 })
+  t.equal(readFileSync(join(home, 'dotfiles/claude.json'), 'utf8'), '{}\n')
+})
+
+t.test('what can not be written well is left alone, and says why', async t => {
+  for (const [client, path, content] of [['claude-code', CLAUDE, '{\n "a": 1,\n "secret" 2\n}'], ['codex', CODEX, 'a = 1\nsecret = \n'], ['openclaw', OPENCLAW, '{ models: "x" }']] as const) {
+    const home = t.testdir({})
+    const file = put(home, path, content)
+    for (const way of ['--write', '--undo']) {
+      const { code, out, err } = await setup(home, [client, way, '--yes'])
+      if (content.includes('secret')) t.match({ code, err }, { code: 1, err: /is left alone: line [23] of it is not valid/ })
+      else if (way === '--write') t.match({ code, err }, { code: 1, err: /models is no object/ })
+      t.notMatch(out + err, 'secret')
+    }
+    t.equal(readFileSync(file, 'utf8'), content)
+  }
+  const { home, file } = claudeHome(t, '{}')
+  chmodSync(file, 0o444)
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 1, err: /is read-only/ })
+  mkdirSync(join(home, CODEX), { recursive: true })
+  t.match(await setup(home, ['codex', '--write', '--yes']), { code: 1, err: /of codex is left alone \(EISDIR\)/ })
+  const other = t.testdir({})
+  put(other, CODEX, 'model_provider = "mine"\n')
+  t.match(await setup(other, ['codex', '--write', '--yes']), { code: 1, err: /model_provider is "mine"/, out: /nothing to change/ })
+  t.match(await setup(home, ['continue', '--write']), { code: 1, err: /nothing is written for continue; codex-sidecar setup continue prints/ })
+})
+
+t.test('an API key goes to the route of API keys', async t => {
+  const home = t.testdir({})
+  put(home, '.codex/auth.json', '{ "OPENAI_API_KEY": "sk-a" }')
+  const codex = put(home, CODEX, 'model = "a"\n')
+  const openclaw = put(home, OPENCLAW, '{ "auth": { "profiles": { "openai:default": { "provider": "openai", "mode": "api_key" } } } }')
+  for (const [client, file] of [['codex', codex], ['openclaw', openclaw]] as const) {
+    const before = readFileSync(file, 'utf8')
+    t.match(await setup(home, [client, '--write', '--yes']), { code: 0 })
+    t.match(readFileSync(file, 'utf8'), `${ORIGIN}/v1"`)
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 0 })
+    t.equal(readFileSync(file, 'utf8'), `${before}\n`)
+  }
+})
+
+t.test('a base URL of the user’s own stays: ours would get its key', async t => {
+  const { home, file } = claudeHome(t, '{ "env": { "ANTHROPIC_BASE_URL": "https://gate.example" } }')
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 1, err: /ANTHROPIC_BASE_URL leads to an upstream of its own/, out: /nothing to change/ })
+  t.match(readFileSync(file, 'utf8'), 'gate.example')
+})
+
+t.test('what the user has put into an entry of ours stays', async t => {
+  const home = t.testdir({})
+  const file = put(home, OPENCLAW, '{\n  "a": 1\n}\n')
+  await setup(home, ['openclaw', '--write', '--yes'])
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"api"', '"timeoutSeconds": 5, "api"'))
+  t.match(await setup(home, ['openclaw', '--undo', '--yes']), { code: 0 })
+  t.strictSame(JSON.parse(readFileSync(file, 'utf8')), { models: { providers: { openai: { timeoutSeconds: 5 } } }, a: 1 })
+})
+
+t.test('an edit touches its own place only', async t => {
+  t.equal(sourceAt('{ a: { b: 1 } }', ['a', 'b']), '1')
+  t.equal(sourceAt('{ a: 1 }', ['a', 'b']), undefined)
+  t.equal(sourceAt('{ a: 1 }', ['b']), undefined)
+  t.throws(() => setAt('{ a: 1 }', ['a', 'b'], '2'), /a is no object/)
+  t.equal(setAt('{\n\t"a": {}\n}', ['a', 'b'], '1'), '{\n\t"a": {\n\t\t"b": 1\n\t}\n}')
+  t.equal(removeAt('{ a: 1 }', ['a', 'b']), '{ a: 1 }')
+  t.equal(removeAt('{ a: 1, b: 2 }', ['b']), '{ a: 1 }')
+  t.equal(removeAt('{ a: 1, b: 2 /* two */, c: 3 }', ['b']), '{ a: 1, c: 3 }')
+  t.equal(removeAt('{\n  a: 1\n}', ['a']), '{}')
+  t.equal(removeAt('{ a: 1 /* one */ }', ['a']), '{ /* one */ }')
+  t.throws(() => applyChanges('{}', [{ path: ['a'], value: 1 }], { ...json, set: () => '{ "b": 1 }' }, loadConfig()), /would change more than it should/)
+  t.match(diffOf('f', 'a\n"apiKey": "s3", x\nb', 'a\nc\nb'), /^--- f\n\+\+\+ f\n@@ line 2 @@\n-"apiKey": "…", x\n\+c\n$/)
+})
