@@ -16,6 +16,9 @@ import { openSocksTunnel } from './socks-tunnel.ts'
  */
 const KEEP_ALIVE = 200_000
 
+/** Parts in which the time for a connect passes: one in which this machine slept, or was too busy to look, counts as one. */
+const STEPS = 10
+
 /** A connect that is under way. */
 export interface Dial { readonly destroy: (reason: Error) => void }
 
@@ -80,8 +83,13 @@ export function createConnector ({ timeout, ca, identity, proxy, forwarded }: Co
     if (target.protocol === 'https:') toUpstream.prepare() // its time is not the connect's
     const ending = new AbortController()
     const { signal } = ending
-    // What has happened in time and waits for a busy event loop to be told comes first.
-    const timer = setTimeout(() => { setImmediate(() => { ending.abort(new errors.ConnectTimeoutError()) }) }, timeout)
+    let steps = STEPS
+    let timer: NodeJS.Timeout | undefined
+    const tick = (): void => {
+      if (steps-- > 0) timer = setTimeout(tick, timeout / STEPS)
+      else setImmediate(() => { ending.abort(new errors.ConnectTimeoutError()) }) // what has come by now is told first
+    }
+    tick()
     /** Ends with the connect, for as long as that is not done. */
     const hold: Hold = socket => {
       socket.on('error', () => {}) // whoever reads it is told
