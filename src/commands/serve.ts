@@ -67,11 +67,11 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
     stderr.write(`codex-sidecar cannot listen on ${host}:${config.port} (${code}).${code === 'EADDRINUSE' ? ' Something else listens there, perhaps another codex-sidecar; choose another with --port.' : ''}\n`)
     return 1
   }
+  process.on('SIGHUP', onHangup) // before anybody can read that it listens
   const { url, port } = address
   log.info(`listening on ${url}`)
   announce(config, url, log)
   if (!loopback.test(config.host)) log.warn(`listening on ${config.host}: everyone who reaches this address can send requests through it`)
-  process.on('SIGHUP', onHangup)
   try {
     if (config.serverInfo !== undefined) removeInfo = writeServerInfo(config.serverInfo, { pid: process.pid, port, url })
   } catch (error) {
