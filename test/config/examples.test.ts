@@ -53,7 +53,7 @@ t.test('kubernetes.yaml: the probes pass while it lives and fail when it does no
   const { spec: { template: { spec } } } = parse(readFileSync(new URL('kubernetes.yaml', folder), 'utf8')) as { spec: { template: { spec: Pod } } }
   const { initContainers: [{ env, startupProbe, livenessProbe, readinessProbe }], terminationGracePeriodSeconds } = spec
   const { host, port: own, times } = loadConfig({ env: Object.fromEntries(env.map(({ name, value }) => [name, value])) })
-  t.equal(host, 'localhost')
+  t.equal(host, '127.0.0.1')
   t.ok(terminationGracePeriodSeconds * 1000 > times.drain + times.connect)
   const { app, port } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
   const run = ({ exec: { command: [, ...args] } }: Probe) => {
