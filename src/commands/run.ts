@@ -73,6 +73,7 @@ export const run: Command = async context => {
     code => say(`cannot start ${command} (${code})${code === 'ENOENT' ? ': it is not on the PATH' : ''}`))
   log.info({ code, signal }, 'draining')
   await listener.close()
+  /* c8 ignore next: it ends by a signal then, and nobody is told what of it has run */
   if (process.platform !== 'win32' && isTerminalGone(had)) await endByHangup()
   endBy(signal)
   return code

@@ -39,12 +39,14 @@ export const serve: Command = async ({ flags, env, stdout, stderr }) => {
       await listener.close()
       removeInfo()
       log.info('stopped')
+      /* c8 ignore next: see onHangup */
       if (hungUp) await endByHangup(onHangup)
     })
   let grace = stopOnSignals(config)
   /** Shells and the system both send it when a terminal is closed. */
   const onHangup = (): void => {
     if (stopping) log.info('no reload while draining')
+    /* c8 ignore next 4: it ends by a signal then, and nobody is told what of it has run */
     else if (isTerminalGone(had)) {
       hungUp = true
       grace.close()

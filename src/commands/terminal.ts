@@ -36,8 +36,10 @@ export const isTerminalGone = (had: boolean, platform: NodeJS.Platform = process
  * @param listener ours, that stands in the way of the signal's own meaning
  * @returns never
  */
+/* c8 ignore start: a process that ends by a signal tells nobody what of it has run */
 export async function endByHangup (listener: () => void = () => {}): Promise<never> {
   process.off('SIGHUP', listener)
   process.kill(process.pid, 'SIGHUP')
   return await new Promise(() => {}) // the signal may take a moment
 }
+/* c8 ignore stop */

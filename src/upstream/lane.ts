@@ -56,14 +56,13 @@ export class Lane {
   free (known: boolean): boolean { return this.inFlight < this.limit - (known ? 0 : PROBES.kept) && this.circuit.passes }
 
   /**
-   * Takes a place for a request; the function returned gives it back and may be called once.
-   * @param holder whose share it is of
+   * Takes a place for a question of our own, which nobody's share is; the function returned gives it back and may be called once.
    * @throws SidecarError `lane_full`, or the last failure of an upstream that can not be connected to
    */
-  enter (holder = ''): () => void {
-    if (!this.shares.admits(holder)) throw this.shares.full()
+  enter (): () => void {
+    if (!this.shares.admits('')) throw this.shares.full()
     this.pass()
-    return this.shares.take(holder)
+    return this.shares.take('')
   }
 
   /** @throws SidecarError the last failure of an upstream that can not be connected to */

@@ -164,6 +164,7 @@ t.test('the address', async t => {
     t.equal(ownOrigin(config), `http://127.0.0.1:${config.port}`)
     t.match((await examine(t, { port: 0 })).of('listener'), [{ severity: 'note', mend: 'codex-sidecar --port 7257' }])
     t.equal(ownOrigin(loadConfig({ flags: { host: '::1' } })), 'http://[::1]:7257')
+    t.equal(ownOrigin(loadConfig({ flags: { host: '192.0.2.1' } })), 'http://192.0.2.1:7257')
   })
 })
 

@@ -3,7 +3,9 @@ import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { Agent, request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
+import { loadConfig } from '../../src/config/config.ts'
 import { Shares } from '../../src/upstream/shares.ts'
+import { createUpstream } from '../../src/upstream/upstream.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
@@ -158,4 +160,20 @@ t.test('what a WebSocket or a stream says of its token in band counts', async t 
   const { body } = await request(`${url}/v1/responses`, { method: 'POST', headers: bearer('at-1'), body: '{}' })
   await body.dump()
   t.equal(await models('at-1'), 200, 'one word against a 2xx is no verdict')
+})
+
+t.test('the lane of our own questions has six places, the last of them not for tokens that nothing is known of', async t => {
+  const config = loadConfig({ env: { CODEX_SIDECAR_OPENAI_UPSTREAM: 'http://127.0.0.1:1/v1/' } })
+  const route = config.routes.find(({ prefix, marks }) => prefix === '/v1' && marks === undefined)
+  if (route === undefined) throw new Error('no route')
+  const upstream = createUpstream(route, config, simulatedClock())
+  t.teardown(upstream.close)
+  const { probe } = upstream
+  const leaves = Array.from({ length: 5 }, () => probe.enter())
+  t.strictSame([probe.free(false), probe.free(true)], [false, true])
+  leaves.push(probe.enter())
+  t.strictSame([probe.free(false), probe.free(true)], [false, false])
+  t.throws(() => probe.enter(), { code: 'lane_full' })
+  for (const leave of leaves) leave()
+  t.ok(probe.free(false))
 })

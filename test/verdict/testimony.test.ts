@@ -102,6 +102,8 @@ t.test('dead-token words count against the credential that they are about', asyn
     t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'request'], `${code}: no API key is a login`)
   }
   t.strictSame([reach('a', { detail: 'Unauthorized' }), reach('a', openai('mismatched_project'))], ['request', 'silent'])
+  const inBand = testimonyInBand({ dialect: 'openai' }, { type: 'error', error: { code: 'token_expired', message: 'x' } })
+  t.strictSame([ofThis(inBand, credentialOf('at-1')).kind, ofThis(inBand, credentialOf('sk-1')).kind], ['rejected', 'silent'], 'in band, too')
 })
 
 t.test('a coded body is read, within its bound', async t => {

@@ -10,7 +10,7 @@ const ofTerminals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 const toPass: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT']
 
 /** What a shell says of a command that it cannot start. */
-const exitCodes = new Map([['ENOENT', 127], ['EACCES', 126]])
+const exitCode = (code: string): number => code === 'ENOENT' ? 127 : 126
 
 /** What is started. */
 export interface Program {
@@ -45,7 +45,7 @@ export function runChild ({ command, args, env, terminal }: Program, failed: (co
     child.once('error', (error: NodeJS.ErrnoException) => {
       const code = String(error.code)
       failed(code)
-      end({ code: exitCodes.get(code) ?? 1, signal: null })
+      end({ code: exitCode(code), signal: null })
     })
     child.once('exit', (code, signal) => { end({ code: code ?? 128 + constants.signals[signal as NodeJS.Signals], signal }) })
   })
