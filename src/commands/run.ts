@@ -13,7 +13,7 @@ import { atTerminal, endByHangup, hasTerminal, isTerminalGone } from './terminal
 
 /** The log of a run, and where it is; one that cannot be written is no reason not to start a client. */
 function openLog ({ logLevel: level }: Config, env: CommandContext['env']): { log: Log, where: string[] } {
-  const silent = createLog({ level: 'silent', destination: { write: () => {} } })
+  const silent = createLog({ level: 'silent' })
   if (level === 'silent') return { log: silent, where: [] }
   const file = logFile(env)
   try {
