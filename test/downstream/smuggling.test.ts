@@ -8,7 +8,7 @@ import { mutatedRequest, startStrictUpstream } from '../fixtures/smuggling.ts'
 t.setTimeout(1_800_000)
 
 /** Heads in all, and as many at once on one connection, over so many connections. */
-const HEADS = Number(process.env['FUZZ_HEADS'] ?? 4_000)
+const HEADS = Number(process.env['FUZZ_HEADS'] ?? 2_500)
 const BATCH = 4
 const CONNECTIONS = 16
 

@@ -11,7 +11,7 @@ import { startSidecar } from '../fixtures/sidecar.ts'
 const AT_ONCE = { uploads: 3, others: 24 }
 
 /** Cells in a run of all tests; `npm run matrix` plays all of them, behind a proxy with MATRIX_PROXY. */
-const SAMPLE = 400
+const SAMPLE = 250
 
 /**
  * The proxy between the sidecar and its upstreams: a scheme, and `+password`.
