@@ -62,8 +62,8 @@ export interface Validator {
   validate: (credential: Credential, presentation: Presentation) => Promise<Verdict | undefined> | undefined
 }
 
-/** A key with the prefix of its route, and what the request was like. */
-export interface Subject { readonly key: Key, readonly route: string, readonly like: Likeness }
+/** A key with the prefix of its route, what the request was like, and the place of its start in the order of all events. */
+export interface Subject { readonly key: Key, readonly route: string, readonly like: Likeness, readonly order: number }
 
 /** What the cache knew when a request came: `due` for the one request that asks again about an inactive verdict. */
 export type Found = 'active' | 'inactive' | 'suspect' | 'due' | 'unknown'

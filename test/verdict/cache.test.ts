@@ -315,6 +315,10 @@ t.test('a false negative is a success on the same route within 60 s of a refusal
   t.equal(await count(), 1, 'a refusal of requests like one another is no wrong one for others')
   succeeded(ticket('a', openai, like))
   t.equal(await count(), 2)
+  const before = ticket('a')
+  refused(ticket('a'), 'token')
+  succeeded(before)
+  t.equal(await count(), 2, 'what began before the refusal says that the token was good then')
 })
 
 t.test('a 401 to a request that began before a release is not held against the token', async t => {

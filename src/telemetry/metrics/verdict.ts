@@ -39,7 +39,7 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
     name: 'codex_sidecar_false_negatives_total', registers, labelNames: ['route'],
     help: 'Tokens that were refused here and accepted by the upstream on the same route within 60 s: should be 0.'
   })
-  const refusals = new LRUCache<string, number>({ max: entries })
+  const refusals = new LRUCache<string, { at: number, order: number }>({ max: entries })
   let lastKey: string | undefined
   let lastAt = 0
 
@@ -55,16 +55,17 @@ export function createVerdictMetrics (registry: Registry, { entries, clock }: { 
       if (key === lastKey && now < lastAt + ROUGHLY) return
       lastKey = key
       lastAt = now
-      refusals.set(key, now)
+      refusals.set(key, { at: now, order: subject.order })
     },
     succeeded: subject => {
       if (refusals.size === 0) return
       for (const key of [subject.key, alike(subject)]) {
-        const refusedAt = refusals.get(key)
-        if (refusedAt === undefined) continue
+        const refused = refusals.get(key)
+        // What began before it says only that the token was good then.
+        if (refused === undefined || subject.order < refused.order) continue
         refusals.delete(key)
         lastKey = undefined
-        if (clock.monotonic() - refusedAt <= REGRET) falseNegatives.count(subject.route)
+        if (clock.monotonic() - refused.at <= REGRET) falseNegatives.count(subject.route)
       }
     },
     probed: ({ route }, outcome) => { probes.count(route, outcome) }

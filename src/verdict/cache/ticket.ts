@@ -8,8 +8,6 @@ import type { Likeness, Reach, Subject, Verdict } from '../verdict.ts'
 
 /** A request under way whose answer will teach us; older answers never overwrite newer ones. */
 export interface Ticket extends Subject {
-  /** Position of the request's start in the order of all events. */
-  readonly order: number
   /** When the token ends by its own word, monotonic ms; Infinity where it says nothing that is sure. */
   readonly ends: number
 }
