@@ -61,7 +61,7 @@ t.test('a stream that always ends in order after its first half', async t => {
 
   const through = await turn(t, 'half a stream, always', sidecar, GOOD)
   t.equal(through.exitCode, 1)
-  t.match(last(through.errors), /The upstream ended the stream before it was complete/, 'sidecar: codex says what happened')
+  t.match(last(through.errors), /the stream ended before it was complete/, 'sidecar: codex says what happened')
   t.ok(sidecar.upstream.turns <= straight.upstream.turns, 'sidecar: codex tries no more often')
 })
 
