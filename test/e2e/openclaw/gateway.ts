@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { freePort } from '../../fixtures/free-port.ts'
 import { startRawUpstream } from '../../fixtures/upstream.ts'
 import { writeHome, type HomeOptions, type Logins } from './home.ts'
 import type { Installation } from './installation.ts'
@@ -13,15 +13,6 @@ import { Operator } from './operator.ts'
 const TOKEN = 'gateway-token-of-a-test'
 /** Milliseconds for the gateway to start, on a machine that may be busy. */
 const START = 180_000
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** The real gateway with a home of its own and one client at it. */
 export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins) {
