@@ -34,6 +34,7 @@ import type { Validator } from '../verdict/verdict.ts'
 import { isFromForeignPage } from '../wire/fetch-metadata.ts'
 import { originForm, pathOf } from '../wire/target.ts'
 import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
+import { circuitOpened, observedBy } from './marks.ts'
 import { mount } from './mount.ts'
 import { refuseBy } from './refuse.ts'
 
@@ -57,12 +58,12 @@ export interface AppOptions {
 export function buildApp ({ config, log, clock = systemClock, remote = [], before }: AppOptions): FastifyInstance {
   const { times, limits } = config
   const drain = new Drain()
-  const upstreams = config.routes.map(route => createUpstream(route, config, clock))
   const nextId = createRequestIds()
   const wait = (): () => void => drain.track({})
   const route = (request: IncomingMessage, response: ServerResponse): void => { app.routing(request, response) }
   const legacy = before?.legacy ?? foundLegacy(config, clock, log)
-  const { read, loop, metrics, pipelines, refusals, journal } = legacy
+  const { read, loop, metrics, pipelines, refusals, journal, history, usage } = legacy
+  const upstreams = config.routes.map(route => createUpstream(route, config, clock, () => { history.mark(circuitOpened(route, clock)) }))
   /** A request is over, and its status and ending are known. */
   const over = (record: RequestRecord): void => {
     record.endedAt = clock.wall()
@@ -70,11 +71,18 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     record.trace?.end(record)
     journal.enter(record)
   }
-  const tunnels = createSwitch(config, legacy.tunnels, drain, over)
-  const { observer } = metrics
+  const opened = (record: RequestRecord): void => {
+    record.endedAt = clock.wall()
+    legacy.opened(record)
+  }
+  const tunnels = createSwitch(config, legacy.tunnels, drain, { opened, over })
+  const observer = observedBy(metrics.observer, history, clock)
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
-  if (before !== undefined) cache.adopt(before.verdicts, commonRoutes(config, before.config))
+  if (before !== undefined) {
+    cache.adopt(before.verdicts, commonRoutes(config, before.config))
+    history.mark({ at: clock.wall(), kind: 'configuration', words: 'configuration read again' })
+  }
   const traces = config.traces === undefined ? undefined : createTraces(config.traces, log)
   const prober = new Prober({ config, upstreams, cache, clock, observer })
   const signature = createSignatureValidator(config, clock)
@@ -120,7 +128,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   /** Every request is on record from here on, until its answer is over. */
   const begin = (request: FastifyRequest, { raw: response }: FastifyReply): void => {
     const { id, method, url, raw } = request
-    const record = request.record = new RequestRecord(id, method, url, isFromForeignPage(method, raw.headers))
+    const { 'user-agent': userAgent, originator } = raw.headers as Record<string, string | undefined>
+    const record = request.record = new RequestRecord({ id, method, target: url, foreign: isFromForeignPage(method, raw.headers), userAgent, originator })
     if (traces !== undefined) record.trace = traces.begin(raw)
     response.once('close', () => { // Fastify's onResponse passes over clients that left
       record.status ??= response.headersSent ? response.statusCode : CLIENT_GONE
@@ -145,7 +154,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   app.addHook('preClose', () => drain.begin(times.drain))
 
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
-  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: legacy.version, since: legacy.since })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, usage, history, clock, version: legacy.version, since: legacy.since })
   registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
   if (traces !== undefined) app.addHook('onClose', traces.close)

@@ -9,8 +9,12 @@ import { trackPipelines, type Pipelines } from '../downstream/pipeline.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
 import { Journal } from '../telemetry/journal.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { RequestRecord } from '../telemetry/record.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts'
+import { History } from '../telemetry/history.ts'
 import { Refusals } from '../telemetry/refusals.ts'
+import { createClientReader } from '../telemetry/usage/clients.ts'
+import { Usage } from '../telemetry/usage/usage.ts'
 import { Places } from '../tunnel/places.ts'
 import type { VerdictCache } from '../verdict/cache/cache.ts'
 
@@ -27,6 +31,10 @@ export interface Legacy {
   /** Of WebSockets, which outlive their configuration. */
   readonly tunnels: Places
   readonly refusals: Refusals
+  readonly usage: Usage
+  readonly history: History
+  /** A WebSocket has opened. Its record is entered when it ends. */
+  readonly opened: (record: RequestRecord) => void
   /** Where finished requests are entered. */
   readonly journal: Journal
   /** This program's. */
@@ -52,6 +60,9 @@ export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy
   const logRequest = createAccessLog(log)
   const metrics = createMetrics({ entries: limits.verdicts, clock, version: own })
   const refusals = new Refusals(REFUSALS, clock)
+  const usage = new Usage(limits.verdicts)
+  const history = new History()
+  const clientBy = createClientReader()
   return {
     read: createCredentialReader(),
     loop: createLoop(),
@@ -59,10 +70,19 @@ export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy
     pipelines: trackPipelines(),
     tunnels: new Places(),
     refusals,
+    usage,
+    history,
+    opened: record => {
+      record.client = clientBy(record.userAgent, record.originator)
+      usage.opened(record)
+    },
     journal: new Journal(record => {
+      record.client = clientBy(record.userAgent, record.originator)
       logRequest(record)
       metrics.finished(record)
       refusals.finished(record)
+      usage.finished(record)
+      history.finished(record)
     }),
     version: own,
     since: clock.wall()

@@ -6,6 +6,7 @@ import { credentialFields } from '../config/routes.ts'
 import { valuesOf } from '../wire/headers.ts'
 import { jsonObject } from '../wire/json.ts'
 import { readField, SUBPROTOCOL, type Part } from './form.ts'
+import { kindOf, ownedBy, type CredentialKind, type Owned } from './kind.ts'
 
 /** Keyed digest of a credential: equal for equal credentials within one process, worth nothing outside it. */
 export type Fingerprint = string & { readonly fingerprint: unique symbol }
@@ -31,6 +32,7 @@ export interface Made {
 export class Credential {
   readonly #secret: string
   #key: { readonly route: string, readonly key: Key } | undefined
+  #kind: CredentialKind | undefined
   readonly fingerprint: Fingerprint
   /** The fields that carry it. */
   readonly carrier: string
@@ -52,6 +54,12 @@ export class Credential {
     if (this.#key?.route !== route) this.#key = { route, key: `${this.fingerprint} ${this.carrier} ${route}` as Key }
     return this.#key.key
   }
+
+  /** What it is, by its form. */
+  get kind (): CredentialKind { return this.#kind ??= kindOf({ secret: this.#secret, claims: this.claims, carrier: this.carrier }) }
+
+  /** How its owner knows it: for our own paths only. */
+  get owned (): Owned { return ownedBy({ kind: this.kind, claims: this.claims, reveal: () => this.#secret }) }
 
   /** The token itself, for validators only; it must not be kept. */
   reveal (): string { return this.#secret }

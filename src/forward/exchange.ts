@@ -113,7 +113,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     this.#resume = resume
     record.upstreamMs = performance.now() - record.startedAt
     upload?.settle()
-    const headers = onPrivateNetwork(response.req, status, endToEnd(decodeRaw(raw)))
+    const headers = record.upstreamFields = onPrivateNetwork(response.req, status, endToEnd(decodeRaw(raw)))
     relocate(headers)
     const { config, decision, heartbeat, head: { path } } = this.#options
     this.#body = answerBody({ status, message: printable.test(reason) ? reason : '', headers }, {
@@ -126,6 +126,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     const { record, decision, onEnd, onUpgrade } = this.#options
     const headers = decodeRaw(raw as Buffer[])
     record.upstreamMs = performance.now() - record.startedAt
+    record.upstreamFields = headers
     if (valuesOf(headers, 'upgrade').join().toLowerCase() !== 'websocket') { // RFC 6455 section 4.1: our 101 would say what the upstream's did not
       socket.destroy()
       return this.#fail(new SidecarError('upstream_protocol', { detail: 'it switched to another protocol' }))

@@ -5,12 +5,16 @@ import type { Route } from '../config/options.ts'
 import { nameOf, shownName } from '../config/routes.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
+import type { History } from '../telemetry/history.ts'
 import type { Refusal, Refusals } from '../telemetry/refusals.ts'
+import type { Usage } from '../telemetry/usage/usage.ts'
 import type { Switch } from '../tunnel/switching-protocols.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { VerdictCache } from '../verdict/cache/cache.ts'
 import { listVerdicts } from '../verdict/cache/listing.ts'
+import { ownName } from '../credential/kind.ts'
+import { listCredentials } from './credentials.ts'
 import { baseUrls, recipes, usableRecipes } from './setup-lines.ts'
 
 /** What the status is made of. */
@@ -22,6 +26,8 @@ export interface StatusSources {
   metrics: Pick<Metrics, 'requestsByRoute'>
   verdicts: VerdictCache
   refusals: Refusals
+  usage: Usage
+  history: History
   clock: Clock
   version: string
   /** When it began, ms since 1970. */
@@ -34,7 +40,7 @@ export interface Wanted {
   origin: string
   /** What is listened on: a URL, the path of a socket, or nothing. */
   listening: string | null
-  /** Verdicts at most. */
+  /** Verdicts at most, and credentials. */
   most: number
   /** How the token, route, state, reason or source of a verdict must begin. */
   find: string
@@ -61,9 +67,20 @@ function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, un
   }
 }
 
-/** A refusal with what happened and what to do. */
-const refusalStatus = ({ at, detail, route, code, ...rest }: Refusal) =>
-  ({ at: time(at), code, message: describe(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest })
+/** Equal refusals with what happened and what to do, and whose they are. */
+const refusalStatus = (usage: Usage) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
+  const used = fingerprint === undefined ? undefined : usage.find(fingerprint)
+  return {
+    firstAt: time(firstAt), at: time(at), code, message: describe(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
+    token: fingerprint?.slice(0, 8), credential: used === undefined ? undefined : ownName(used.owned)
+  }
+}
+
+/** The last hour, for a picture. */
+function hourStatus (history: History, now: number) {
+  const { minutes, events } = history.told(now)
+  return { minutes: minutes.map(({ at, ...rest }) => ({ at: time(at), ...rest })), events: events.map(({ at, ...rest }) => ({ at: time(at), ...rest })) }
+}
 
 /** Instructions for the clients that this configuration has a route for. */
 const clientStatus = (origin: string, prefixes: readonly string[]) =>
@@ -73,21 +90,24 @@ const clientStatus = (origin: string, prefixes: readonly string[]) =>
   })
 
 /** Makes the snapshots of what runs here: for programs as they are, for people behind the status page. */
-export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, clock, version, since }: StatusSources) {
+export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, usage, history, clock, version, since }: StatusSources) {
   const prefixes = config.routes.map(({ prefix }) => prefix)
   return async function status ({ origin, listening, most, find }: Wanted) {
     const requests = await metrics.requestsByRoute()
+    const now = { wall: clock.wall(), monotonic: clock.monotonic() }
     return {
       service: 'codex-sidecar' as const,
       version,
       state: drain.begun ? 'draining' as const : 'ready' as const,
       since: time(since),
-      now: time(clock.wall()),
+      now: time(now.wall),
       listening,
+      credentials: { kept: usage.size, list: listCredentials(usage, verdicts.entries, now, most) },
+      hour: hourStatus(history, now.wall),
       routes: upstreams.map(upstream => routeStatus(upstream, config.probe, requests)),
       tunnels: { open: tunnels.open, limit: config.limits.tunnels },
-      verdicts: { kept: verdicts.size, list: listVerdicts(verdicts.entries, { now: clock.monotonic(), most, find }) },
-      refusals: [...refusals].map(refusalStatus),
+      verdicts: { kept: verdicts.size, list: listVerdicts(verdicts.entries, { now: now.monotonic, most, find }) },
+      refusals: [...refusals].map(refusalStatus(usage)),
       clients: clientStatus(origin, prefixes)
     }
   }

@@ -3,6 +3,7 @@ import type { Credential } from '../credential/credential.ts'
 import type { LaneName } from '../upstream/lane.ts'
 import type { Source } from '../verdict/verdict.ts'
 import type { Ending } from './ending.ts'
+import type { KnownClient } from './usage/clients.ts'
 
 /** The span of one request at its collector. */
 export interface RequestTrace {
@@ -11,6 +12,9 @@ export interface RequestTrace {
   /** The request is over. */
   readonly end: (record: RequestRecord) => void
 }
+
+/** What a request begins with. */
+export type Begun = Pick<RequestRecord, 'id' | 'method' | 'target' | 'foreign' | 'userAgent' | 'originator'>
 
 /**
  * What is known about one request: the stuff of its log line, its metrics and its span. Every field is there from the
@@ -28,6 +32,11 @@ export class RequestRecord {
   ms = 0
   /** Whether a web page of another origin made it, and no person or program. */
   readonly foreign: boolean
+  /** What its client calls itself. */
+  readonly userAgent: string | undefined
+  readonly originator: string | undefined
+  /** The same, once it has been read. */
+  client: KnownClient | undefined = undefined
   /** Name of its route. */
   route: string | undefined = undefined
   lane: LaneName | undefined = undefined
@@ -45,16 +54,20 @@ export class RequestRecord {
   /** ms until the upstream's response headers. */
   upstreamMs: number | undefined = undefined
   ending: Ending | undefined = undefined
+  /** Raw header list of the upstream's answer. */
+  upstreamFields: readonly string[] | undefined = undefined
   /** Present where traces are collected. */
   trace: RequestTrace | undefined = undefined
   /** What went wrong, for the log only. */
   error: unknown = undefined
 
-  constructor (id: string, method: string, target: string, foreign: boolean) {
+  constructor ({ id, method, target, foreign, userAgent, originator }: Begun) {
     this.id = id
     this.method = method
     this.target = target
     this.foreign = foreign
+    this.userAgent = userAgent
+    this.originator = originator
   }
 }
 

@@ -1,79 +1,98 @@
+import { LRUCache } from 'lru-cache'
 import type { Code, SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
+import type { Fingerprint } from '../credential/credential.ts'
 import { pathOf } from '../wire/target.ts'
 import type { RequestRecord } from './record.ts'
 
 /** Characters of a path that are kept: it may be as long as all headers. */
 const PATH = 200
+/** Clients of equal refusals that are kept. */
+const CLIENTS = 10
 
-/** One answer in our own name. */
+/** What equal refusals are about. */
+export type About = 'credential' | 'network' | 'request'
+
+/** Equal answers in our own name. */
 export interface Refusal {
-  /** ms since 1970. */
-  readonly at: number
+  readonly about: About
+  /** How many. */
+  count: number
+  /** Of the first and of the last one, ms since 1970. */
+  readonly firstAt: number
+  at: number
   readonly status: number
   readonly code: Code
-  /** What fills the code's words. */
-  readonly detail: string
-  readonly requestId: string
-  readonly method?: string
+  /** What fills the code's words, of the last one; so do the rest. */
+  detail: string
+  requestId: string
+  method?: string
   /** Without its query. */
-  readonly path?: string
+  path?: string
   /** Name of its route. */
   readonly route?: string | undefined
-  /** 8 hex digits of the fingerprint. */
-  readonly token?: string | undefined
-  /** Set where a web page of another origin asked. */
+  readonly fingerprint?: Fingerprint | undefined
+  /** Set where web pages of another origin asked. */
   readonly fromPage?: true
+  /** Those that got it, the last one first. */
+  readonly clients: string[]
 }
 
-/** The last ones of something; older ones make room. */
-class Ring<T> implements Iterable<T> {
-  readonly #most: number
-  readonly #kept: T[] = []
-  /** Where the next one goes. */
-  #next = 0
+/** What a refusal blames. */
+const aboutOf = (code: Code, status: number): About =>
+  code.startsWith('upstream_') && code !== 'upstream_incomplete' ? 'network' : status === 401 ? 'credential' : 'request'
 
-  constructor (most: number) { this.#most = most }
+/** What is the same in all of them; how long a token has expired is not. */
+const nameOf = ({ about, code, route = '', fingerprint, detail, path = '' }: Refusal): string =>
+  [code, route, about === 'network' ? '' : fingerprint ?? '', about === 'credential' && fingerprint !== undefined ? '' : detail, code === 'no_route' ? path : ''].join('\n')
 
-  add (one: T): void {
-    this.#kept[this.#next] = one
-    this.#next = (this.#next + 1) % this.#most
-  }
-
-  /** The latest one first. */
-  * [Symbol.iterator] (): Generator<T> {
-    for (let i = 1; i <= this.#kept.length; i++) yield this.#kept.at(this.#next - i) as T
-  }
-}
-
-/** The last answers in our own name. Older ones are in the log. Web pages have their own list: none can push out a person's. */
+/**
+ * The last answers in our own name, equal ones together. Older ones are in the log. Web pages have their own list: none
+ * can push out a person's.
+ */
 export class Refusals implements Iterable<Refusal> {
   readonly #clock: Clock
-  readonly #own: Ring<Refusal>
-  readonly #pages: Ring<Refusal>
+  readonly #own: LRUCache<string, Refusal>
+  readonly #pages: LRUCache<string, Refusal>
 
-  /** @param most kept at most, of web pages and of all others each */
+  /** @param most kinds kept at most, of web pages and of all others each */
   constructor (most: number, clock: Clock) {
     this.#clock = clock
-    this.#own = new Ring(most)
-    this.#pages = new Ring(most)
+    this.#own = new LRUCache({ max: most })
+    this.#pages = new LRUCache({ max: most })
   }
 
   /** A request is over; it counts if the answer was ours. */
-  finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential }: RequestRecord): void {
+  finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential, client }: RequestRecord): void {
     if (code === undefined) return
-    const refusal = { at: endedAt, status: status as number, code, detail, requestId: id, method, path: pathOf(target).slice(0, PATH), route, token: credential?.toString() }
-    if (foreign) this.#pages.add({ ...refusal, fromPage: true })
-    else this.#own.add(refusal)
+    const refusal: Refusal = {
+      about: aboutOf(code, status as number), count: 1, firstAt: endedAt, at: endedAt, status: status as number, code, detail, requestId: id,
+      method, path: pathOf(target).slice(0, PATH), route, fingerprint: credential?.fingerprint, clients: client === undefined ? [] : [client.shown]
+    }
+    if (foreign) add(this.#pages, { ...refusal, fromPage: true })
+    else add(this.#own, refusal)
   }
 
   /** What never became a request was answered. */
   bare ({ status, code, detail }: SidecarError, requestId: string): void {
-    this.#own.add({ at: this.#clock.wall(), status, code, detail, requestId })
+    const at = this.#clock.wall()
+    add(this.#own, { about: aboutOf(code, status), count: 1, firstAt: at, at, status, code, detail, requestId, clients: [] })
   }
 
   /** The latest one first. */
   [Symbol.iterator] (): IterableIterator<Refusal> {
-    return [...this.#own, ...this.#pages].sort((a, b) => b.at - a.at).values()
+    return [...this.#own.values(), ...this.#pages.values()].sort((a, b) => b.at - a.at).values()
   }
+}
+
+/** Adds a refusal to those that equal it. */
+function add (kept: LRUCache<string, Refusal>, refusal: Refusal): void {
+  const name = nameOf(refusal)
+  const before = kept.get(name)
+  if (before === undefined) return void kept.set(name, refusal)
+  const { count, clients, ...last } = refusal
+  const { firstAt } = before
+  const both = [...clients, ...before.clients.filter(client => !clients.includes(client))].slice(0, CLIENTS)
+  Object.assign(before, last, { firstAt, count: before.count + count })
+  before.clients.splice(0, before.clients.length, ...both)
 }

@@ -29,6 +29,9 @@ export interface Accepted {
   leave: () => void
 }
 
+/** What is told of a tunnel's request. */
+export interface Told { readonly opened: (record: RequestRecord) => void, readonly over: (record: RequestRecord) => void }
+
 /** The upstream's own 101: only what RFC 9110 section 7.8 needs of the connection fields, and its end-to-end ones as they are. */
 const switching = (headers: readonly string[]): string => {
   const fields = pairsOf(endToEnd(headers)).map(([name, value]) => `${name}: ${value}\r\n`)
@@ -38,9 +41,9 @@ const switching = (headers: readonly string[]): string => {
 /**
  * Takes connections over from HTTP once the upstream has said 101, and counts them.
  * @param places those of all configurations of the process: one that is reloaded keeps its WebSockets
- * @param over told of a request when its tunnel is over; until then its record is all that is left of it
+ * @param told of a request when its tunnel opens and when it is over; until then its record is all that is left of it
  */
-export function createSwitch ({ limits, times }: Config, places: Places, drain: Drain, over: (record: RequestRecord) => void) {
+export function createSwitch ({ limits, times }: Config, places: Places, drain: Drain, { opened, over }: Told) {
   let open = 0
   const pongs = new Map<string, Pongs>()
   const pongsOf = (origin: string): Pongs => {
@@ -65,6 +68,7 @@ export function createSwitch ({ limits, times }: Config, places: Places, drain: 
       const { socket: client, head } = upgrade
       upgrade.release()
       record.status = 101
+      opened(record)
       client.write(switching(headers), 'latin1')
       if (head.length > 0) client.unshift(head) // what the client sent before it had our answer
       const tunnel = new Tunnel({

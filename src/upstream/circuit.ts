@@ -27,6 +27,7 @@ export class Circuit {
   readonly #patience: number
   /** Circuits of other lanes to the same upstream: what one learns of its return, they may try for themselves. */
   readonly #siblings: readonly Circuit[]
+  readonly #onOpen: (() => void) | undefined
   #failures = 0
   /**
    * Counts the times it opened or closed and the trials that failed: a connect that began before the last of them says
@@ -40,7 +41,9 @@ export class Circuit {
   /** When the next one may try, by each of the clocks: a machine that sleeps may stop one of them. */
   #retry: Moment = AT_ONCE
 
-  constructor (clock: Clock, patience: number, siblings: readonly Circuit[] = []) {
+  /** @param onOpen told when it opens, not of each trial that fails */
+  constructor (clock: Clock, patience: number, siblings: readonly Circuit[] = [], onOpen?: () => void) {
+    this.#onOpen = onOpen
     this.clock = clock
     this.#patience = patience
     this.#siblings = siblings
@@ -83,6 +86,7 @@ export class Circuit {
     this.#openFor = trial ? Math.min(this.#openFor * 2, LONGEST) : FIRST
     this.#retry = this.#in(this.#openFor)
     this.#round++
+    if (!trial) this.#onOpen?.()
   }
 
   /** A connect was given up, since nobody waits for it any longer: if it was the trial, the next request is. */

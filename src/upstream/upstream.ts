@@ -31,15 +31,18 @@ export interface Upstream {
   readonly close: () => Promise<void>
 }
 
-/** Opens a route's upstream; `close()` ends its sockets. */
-export function createUpstream (route: Route, config: Config, clock: Clock): Upstream {
+/**
+ * Opens a route's upstream; `close()` ends its sockets.
+ * @param onOpen told when requests begin to fail at once
+ */
+export function createUpstream (route: Route, config: Config, clock: Clock, onOpen?: () => void): Upstream {
   const url = new URL(route.upstream)
   const { origin, pathname } = url
   const base = pathname.replace(/\/$/, '')
   const way = createWay(origin, config, nameOf(route))
   const circuits: Circuit[] = []
   const open = (name: LaneName | 'probe'): Lane => {
-    const circuit = new Circuit(clock, config.times.connect, circuits)
+    const circuit = new Circuit(clock, config.times.connect, circuits, onOpen)
     circuits.push(circuit)
     return new Lane(name, way, config, circuit)
   }

@@ -111,7 +111,7 @@ t.test('verdicts are listed while they hold something, those used last first', a
   t.equal((await s.status('?verdicts=20000')).verdicts.list.length, 10_001, '10,000 good ones are kept at most')
 })
 
-t.test('the last 50 answers in our own name are there, the latest first', async t => {
+t.test('the last 50 kinds of answers in our own name are there, the latest first, equal ones together', async t => {
   const s = await setUp(t)
   t.strictSame((await s.status()).refusals, [])
   await s.send('', '/v1/models')
@@ -128,8 +128,16 @@ t.test('the last 50 answers in our own name are there, the latest first', async 
   ])
   t.notOk('path' in (refusals[1] ?? {}), 'what never became a request has no path')
   t.equal(Date.parse(refusals[0]?.at ?? '') - Date.parse(refusals[2]?.at ?? ''), 1_000)
-  for (let i = 0; i < 60; i++) await s.send(expiredJwt(), `/v1/${i}`)
-  t.strictSame((await s.status()).refusals.map(({ path }) => path), Array.from({ length: 50 }, (_, i) => `/v1/${59 - i}`))
+  const expired = expiredJwt()
+  for (let i = 0; i < 20; i++) await s.ask(`/v1/${i}`, { ...bearer(expired), 'user-agent': `tool/${i % 12}` })
+  s.clock.advance(1_000)
+  await s.ask('/v1/last', { ...bearer(expired), 'user-agent': 'codex_cli_rs/1.2', originator: 'codex_cli_rs' })
+  const [group] = (await s.status()).refusals
+  t.match(group, { about: 'credential', code: 'token_expired', count: 21, path: '/v1/last', credential: 'ChatGPT login (plan pro, …ct-1)' })
+  t.strictSame(group?.clients, ['codex_cli_rs 1.2', ...[7, 6, 5, 4, 3, 2, 1, 0, 11].map(version => `tool ${version}`)], 'ten at most, the last one first')
+  t.equal(Date.parse(group?.at ?? '') - Date.parse(group?.firstAt ?? ''), 1_000)
+  for (let i = 0; i < 60; i++) { s.clock.advance(1); await s.send('good', `/nowhere/${i}`) }
+  t.strictSame((await s.status()).refusals.map(({ path }) => path), Array.from({ length: 50 }, (_, i) => `/nowhere/${59 - i}`))
 })
 
 t.test('a web page of another origin gets nothing, and pushes nothing out of the list', async t => {
@@ -145,7 +153,8 @@ t.test('a web page of another origin gets nothing, and pushes nothing out of the
   }
   await s.send('undefined', '/v1/own')
   s.clock.advance(1_000)
-  for (let i = 0; i < 60; i++) await s.ask(['/status', '/v1/x', '/nowhere', '/v1/100%'][i % 4] as string, i % 2 === 0 ? image : { origin: 'https://evil.test' })
+  for (let i = 0; i < 60; i++) await s.ask(`/nowhere/${i}`, i % 2 === 0 ? image : { origin: 'https://evil.test' })
+  for (const path of ['/status', '/v1/x', '/v1/100%']) await s.ask(path, image)
   const { refusals } = await s.status()
   t.equal(refusals.length, 51)
   t.match(refusals.at(-1), { path: '/v1/own', fromPage: undefined }, 'a person’s own is still there')

@@ -94,6 +94,9 @@ export class Alike {
 
   keys (): IterableIterator<Key> { return this.#tokens.keys() }
 
+  /** Those of one token. */
+  of (key: Key): Iterable<AlikeEntry> { return this.#tokens.peek(key)?.values() ?? [] }
+
   /** Those used last first. */
   * [Symbol.iterator] (): Generator<[Key, AlikeEntry]> {
     for (const [key, kinds] of this.#tokens.entries()) for (const entry of kinds.values()) yield [key, entry]

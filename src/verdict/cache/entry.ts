@@ -53,11 +53,14 @@ export interface AlikeEntry extends Entry {
   explained: boolean
 }
 
-/** Entries by kind, those used last first. */
+/** Entries of a kind, those used last first, or that of one key. */
+interface Kept<E> extends Iterable<[Key, E]> { readonly peek: (key: Key) => E | undefined }
+
+/** Entries by kind; reading them changes nothing. */
 export interface Entries {
-  readonly active: Iterable<[Key, ActiveEntry]>
-  readonly inactive: Iterable<[Key, InactiveEntry]>
-  readonly alike: Iterable<[Key, AlikeEntry]>
+  readonly active: Kept<ActiveEntry>
+  readonly inactive: Kept<InactiveEntry>
+  readonly alike: Iterable<[Key, AlikeEntry]> & { readonly of: (key: Key) => Iterable<AlikeEntry> }
 }
 
 /** Begins a tally at `now`, monotonic ms. */

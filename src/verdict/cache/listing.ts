@@ -62,6 +62,30 @@ function ofAlike (key: Key, entry: AlikeEntry, now: number): Found | undefined {
   return now > suspectUntil ? undefined : { key, entry, kind: suspicion, due: now, until: suspectUntil }
 }
 
+const ofInactive = (key: Key, entry: InactiveEntry): Found => ({ key, entry, kind: rejection('token', entry), due: entry.until, until: entry.until })
+const ofActive = (key: Key, entry: ActiveEntry): Found =>
+  ({ key, entry, kind: { state: 'active', reach: 'token', reason: null, detail: '', source: entry.verdict.source }, due: entry.refreshAt, until: entry.until })
+
+const tell = (now: number) => ({ key, entry: { madeAt, tally: { uses, usedAt } }, kind, due, until }: Found): ListedVerdict => ({
+  token: tokenOf(key), route: routeOf(key), carrier: key.slice(key.indexOf(' ') + 1, key.lastIndexOf(' ')), ...kind,
+  ageSeconds: seconds(now - madeAt), dueInSeconds: seconds(due - now), holdsForSeconds: seconds(until - now), uses, usedSecondsAgo: seconds(now - usedAt)
+})
+
+/**
+ * What is held about one token in one place.
+ * @param now monotonic ms
+ */
+export function verdictsOn ({ active, inactive, alike }: Entries, key: Key, now: number): ListedVerdict[] {
+  const good = active.peek(key)
+  const bad = inactive.peek(key)
+  const found = [
+    ...bad === undefined ? [] : [ofInactive(key, bad)],
+    ...[...alike.of(key)].flatMap(entry => ofAlike(key, entry, now) ?? []),
+    ...good === undefined ? [] : [ofActive(key, good)]
+  ]
+  return found.map(tell(now))
+}
+
 /** Shows verdicts, those used last first. */
 export function listVerdicts ({ active, inactive, alike }: Entries, { now, most, find }: ListingOptions): ListedVerdict[] {
   const fits = ({ key, kind: { state, reason, source } }: Found): boolean =>
@@ -77,13 +101,6 @@ export function listVerdicts ({ active, inactive, alike }: Entries, { now, most,
     }
     return taken
   }
-  return [
-    ...take(alike, (key, entry) => ofAlike(key, entry, now)),
-    ...take(inactive, (key, entry) => ({ key, entry, kind: rejection('token', entry), due: entry.until, until: entry.until })),
-    ...take(active, (key, entry) => ({ key, entry, kind: { state: 'active', reach: 'token', reason: null, detail: '', source: entry.verdict.source }, due: entry.refreshAt, until: entry.until }))
-  ].sort((a, b) => b.entry.tally.usedAt - a.entry.tally.usedAt).slice(0, most)
-    .map(({ key, entry: { madeAt, tally: { uses, usedAt } }, kind, due, until }) => ({
-      token: tokenOf(key), route: routeOf(key), carrier: key.slice(key.indexOf(' ') + 1, key.lastIndexOf(' ')), ...kind,
-      ageSeconds: seconds(now - madeAt), dueInSeconds: seconds(due - now), holdsForSeconds: seconds(until - now), uses, usedSecondsAgo: seconds(now - usedAt)
-    }))
+  return [...take(alike, (key, entry) => ofAlike(key, entry, now)), ...take(inactive, ofInactive), ...take(active, ofActive)]
+    .sort((a, b) => b.entry.tally.usedAt - a.entry.tally.usedAt).slice(0, most).map(tell(now))
 }

@@ -1,0 +1,102 @@
+import { describe, type Code } from '../answers/errors.ts'
+import { ownName } from '../credential/kind.ts'
+import type { Used, Usage } from '../telemetry/usage/usage.ts'
+import type { Entries } from '../verdict/cache/entry.ts'
+import { verdictsOn, type ListedVerdict } from '../verdict/cache/listing.ts'
+import { tellLimits } from './limits.ts'
+
+/** How it stands with a credential. Partly: some of its requests are refused; unclear: nobody has said. */
+export type State = 'good' | 'refused' | 'expired' | 'limited' | 'partly' | 'unclear'
+
+/** A judgement in words, who said so, and how long ago. */
+interface Standing { readonly state: State, readonly words: string, readonly source: string | null, readonly ageSeconds: number }
+
+/** When it is, by both clocks. */
+export interface Now { readonly wall: number, readonly monotonic: number }
+
+/** ms past its end from which on a login is refused: clocks differ. */
+const SKEW = 60_000
+
+const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000))
+
+/** Our own refusal, from the words of the answer that its client got: what happened. */
+const reasonOf = (code: Code, detail: string): string => describe(code, detail).replace(/^[^-]+ - /, '').replace(/\. (?:Sign|Correct|Check|Change|Request).*$/s, '')
+
+/** What its own claims, form or route say against it. */
+function byItself ({ owned: { endsAt }, refusal }: Used, now: number): Standing | undefined {
+  const expired = endsAt !== undefined && now > endsAt + SKEW
+  if (refusal?.code !== undefined && refusal.source !== 'upstream' && refusal.source !== 'probe') {
+    const { code, detail = '', source = null, at } = refusal
+    return { state: code === 'token_expired' ? 'expired' : 'refused', words: reasonOf(code, detail), source, ageSeconds: seconds(now - at) }
+  }
+  return expired ? { state: 'expired', words: `it expired at ${new Date(endsAt).toISOString()}`, source: 'claims', ageSeconds: seconds(now - endsAt) } : undefined
+}
+
+/** How it stands, by the strongest thing that is known. */
+function standingOf (used: Used, verdicts: readonly ListedVerdict[], now: number): Standing {
+  const find = (state: ListedVerdict['state'], reach: ListedVerdict['reach']): ListedVerdict | undefined => verdicts.find(verdict => verdict.state === state && verdict.reach === reach)
+  const as = (state: State, words: string, { source, ageSeconds, route }: ListedVerdict): Standing => ({ state, words: `${words} (${route})`, source, ageSeconds })
+  const since = { source: 'upstream', ageSeconds: seconds(now - used.usedAt) }
+  const own = byItself(used, now)
+  if (own !== undefined) return own
+  const dead = find('inactive', 'token')
+  if (dead !== undefined) return as('refused', dead.detail, dead)
+  if (used.last === 'limited') return { state: 'limited', words: 'at its limit: the upstream answered 429', ...since }
+  const partly = find('inactive', 'request')
+  if (partly !== undefined) return as('partly', partly.detail, partly)
+  const suspect = find('suspect', 'request')
+  if (used.last === 'refused') {
+    if (suspect !== undefined) return as('unclear', suspect.detail, suspect)
+    if (used.refusal !== undefined) return { state: 'unclear', words: 'it was refused before; the next request asks the upstream again', ...since }
+    return { state: 'partly', words: 'the upstream refused its last request, and not for the token itself', ...since }
+  }
+  const good = find('active', 'token')
+  if (good !== undefined) return as('good', 'accepted', good)
+  return used.counts.good > 0 ? { state: 'good', words: 'accepted', ...since } : { state: 'unclear', words: 'no answer so far tells', source: null, ageSeconds: since.ageSeconds }
+}
+
+/** The one thing to do. */
+function adviceFor ({ owned: { kind }, refusal }: Used, state: State): string | null {
+  if (state === 'good' || state === 'unclear') return null
+  if (state === 'limited') return 'Wait for the limit to be filled again, or use another account or key. The credential itself is good.'
+  if (state === 'partly') return 'Look at the refusals below: the request, or what it asks for, is what is refused.'
+  if (refusal?.code === 'wrong_route') return 'Change the base URL or the credential in the client.'
+  const login = kind === 'chatgpt_login' || kind === 'anthropic_oauth' || kind === 'jwt'
+  return login ? 'Sign in again in the client that uses it; nothing needs a restart.' : 'Replace the key in the client that uses it.'
+}
+
+/** A credential as its owner knows it. Nothing of this may leave our own paths. */
+export function tellCredential (used: Used, entries: Entries, now: Now) {
+  const { fingerprint, owned, counts, usedAt, clients, limits } = used
+  const { kind, plan = null, ending, endsAt } = owned
+  const verdicts = used.keys.flatMap(key => verdictsOn(entries, key, now.monotonic))
+  const standing = standingOf(used, verdicts, now.wall)
+  return {
+    token: fingerprint.slice(0, 8),
+    kind, name: ownName(owned), plan, ending,
+    endsAt: endsAt === undefined ? null : new Date(endsAt).toISOString(),
+    /** Negative where it has ended. */
+    endsInSeconds: endsAt === undefined ? null : Math.round((endsAt - now.wall) / 1000),
+    ...standing,
+    todo: adviceFor(used, standing.state),
+    /** Whether there is something to release. */
+    held: verdicts.some(({ state }) => state !== 'active'),
+    requests: { ...counts },
+    usedSecondsAgo: seconds(now.wall - usedAt),
+    clients: clients.map(({ client: { name, version }, requests, usedAt: at }) => ({ name, version, requests, usedSecondsAgo: seconds(now.wall - at) })),
+    limits: limits === undefined ? [] : tellLimits(limits.said),
+    limitsAgeSeconds: limits === undefined ? null : seconds(now.wall - limits.at)
+  }
+}
+
+export type ToldCredential = ReturnType<typeof tellCredential>
+
+/** Those that need somebody first, then those used last. */
+const urgency: readonly State[] = ['refused', 'expired', 'limited', 'partly', 'unclear', 'good']
+
+/** Shows credentials: of those used last, `most` at most, those that need somebody first. */
+export function listCredentials (usage: Usage, entries: Entries, now: Now, most: number): ToldCredential[] {
+  return [...usage].sort((a, b) => b.usedAt - a.usedAt).slice(0, most)
+    .map(used => tellCredential(used, entries, now))
+    .sort((a, b) => urgency.indexOf(a.state) - urgency.indexOf(b.state))
+}

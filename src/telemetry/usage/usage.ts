@@ -1,0 +1,115 @@
+import { LRUCache } from 'lru-cache'
+import type { Credential, Fingerprint, Key } from '../../credential/credential.ts'
+import type { Owned } from '../../credential/kind.ts'
+import { outcomeOf, type Outcome } from '../outcome.ts'
+import type { RequestRecord } from '../record.ts'
+import type { KnownClient } from './clients.ts'
+import { createLimitsReader, type Limits } from './limits.ts'
+
+/** Clients of a credential that are kept, those seen last. */
+const CLIENTS = 10
+/** Places of a credential's verdicts that are kept. */
+const KEYS = 8
+
+/** What one client did with a credential. */
+export interface ClientUse { readonly client: KnownClient, requests: number, /** ms since 1970. */ usedAt: number }
+
+/** What one credential did. Nothing of it is a secret but for what its owner knows it by. */
+export interface Used {
+  readonly fingerprint: Fingerprint
+  readonly owned: Owned
+  /** Requests by what came of them. */
+  readonly counts: Record<Outcome, number>
+  /** ms since 1970. */
+  usedAt: number
+  /** What came of the last one. */
+  last: Outcome
+  /** The code of our own refusal, and what fills its words; undefined where the last one was none. */
+  refusal: Pick<RequestRecord, 'code' | 'detail' | 'source'> & { readonly at: number } | undefined
+  /** Where its verdicts are kept. */
+  readonly keys: Key[]
+  /** The last one first. */
+  readonly clients: ClientUse[]
+  /** Of the last answer that told any. */
+  limits: { readonly said: Limits, readonly at: number, readonly route: string } | undefined
+}
+
+/** What each credential does, bounded. Those that were never good can not push out those that were. */
+export class Usage {
+  readonly #good: LRUCache<Fingerprint, Used>
+  readonly #others: LRUCache<Fingerprint, Used>
+  readonly #limitsIn = createLimitsReader()
+  /** The one of the last request: the next one is often its own. */
+  #latest: Used | undefined
+
+  /** @param entries credentials kept at most, good ones and others each */
+  constructor (entries: number) {
+    this.#good = new LRUCache({ max: entries })
+    this.#others = new LRUCache({ max: entries })
+  }
+
+  get size (): number { return this.#good.size + this.#others.size }
+
+  /** Whatever begins with these digits of the fingerprint. */
+  find (fingerprint: Fingerprint): Used | undefined { return this.#good.peek(fingerprint) ?? this.#others.peek(fingerprint) }
+
+  /** A request is over. A WebSocket's is told when it opens. */
+  finished (record: RequestRecord): void {
+    if (record.status !== 101) this.opened(record)
+  }
+
+  /** A request has its answer. */
+  opened (record: RequestRecord): void {
+    const { credential, client, route, status, endedAt, upstreamFields } = record
+    if (credential === undefined) return
+    const outcome = outcomeOf(record)
+    const used = this.#of(credential, endedAt, outcome)
+    used.counts[outcome]++
+    used.usedAt = endedAt
+    used.last = outcome
+    used.refusal = outcome === 'refused' && record.code !== undefined ? { code: record.code, detail: record.detail, source: record.source, at: endedAt } : undefined
+    const key = credential.keyOn(route as string)
+    if (used.keys[0] !== key && !used.keys.includes(key)) used.keys.splice(0, used.keys.length - KEYS + 1, key)
+    if (client !== undefined) seen(used.clients, client, endedAt)
+    const said = upstreamFields === undefined ? undefined : this.#limitsIn(upstreamFields, status as number)
+    if (said !== undefined) used.limits = { said, at: endedAt, route: route as string }
+  }
+
+  /** Those used last first. */
+  * [Symbol.iterator] (): Generator<Used> {
+    yield * this.#good.values()
+    yield * this.#others.values()
+  }
+
+  #of (credential: Credential, at: number, outcome: Outcome): Used {
+    const { fingerprint } = credential
+    if (this.#latest?.fingerprint === fingerprint && (outcome !== 'good' || this.#latest.counts.good > 0)) return this.#latest
+    const good = this.#good.get(fingerprint)
+    const used = good ?? this.#others.get(fingerprint) ?? {
+      fingerprint, owned: credential.owned, counts: { good: 0, refused: 0, limited: 0, failed: 0, other: 0 },
+      usedAt: at, last: outcome, refusal: undefined, keys: [], clients: [], limits: undefined
+    }
+    if (good === undefined && outcome === 'good') {
+      this.#others.delete(fingerprint)
+      this.#good.set(fingerprint, used)
+    } else if (good === undefined) this.#others.set(fingerprint, used)
+    this.#latest = used
+    return used
+  }
+}
+
+/** Notes a client, whose place is then the first. */
+function seen (clients: ClientUse[], client: KnownClient, at: number): void {
+  const first = clients[0]
+  if (first?.client === client) {
+    first.requests++
+    first.usedAt = at
+    return
+  }
+  const place = clients.findIndex(({ client: { shown } }) => shown === client.shown)
+  const use = place === -1 ? { client, requests: 0, usedAt: at } : clients.splice(place, 1)[0] as ClientUse
+  use.requests++
+  use.usedAt = at
+  clients.unshift(use)
+  if (clients.length > CLIENTS) clients.pop()
+}
