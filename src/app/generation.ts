@@ -58,9 +58,9 @@ export interface Generation {
 export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy {
   const own = version()
   const logRequest = createAccessLog(log)
-  const metrics = createMetrics({ entries: limits.verdicts, clock, version: own })
-  const refusals = new Refusals(REFUSALS, clock)
   const usage = new Usage(limits.verdicts)
+  const metrics = createMetrics({ entries: limits.verdicts, usage, clock, version: own })
+  const refusals = new Refusals(REFUSALS, clock)
   const history = new History()
   const clientBy = createClientReader()
   return {

@@ -1,9 +1,9 @@
 import { describe, type Code } from '../answers/errors.ts'
 import { ownName } from '../credential/kind.ts'
+import { tellLimits } from '../telemetry/usage/quota.ts'
 import type { Used, Usage } from '../telemetry/usage/usage.ts'
 import type { Entries } from '../verdict/cache/entry.ts'
 import { verdictsOn, type ListedVerdict } from '../verdict/cache/listing.ts'
-import { tellLimits } from './limits.ts'
 
 /** How it stands with a credential. Partly: some of its requests are refused; unclear: nobody has said. */
 export type State = 'good' | 'refused' | 'expired' | 'limited' | 'partly' | 'unclear'

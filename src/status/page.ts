@@ -8,6 +8,9 @@ const files = {
   'page.js': 'text/javascript; charset=utf-8',
   'dom.js': 'text/javascript; charset=utf-8',
   'view.js': 'text/javascript; charset=utf-8',
+  'credentials.js': 'text/javascript; charset=utf-8',
+  'refusals.js': 'text/javascript; charset=utf-8',
+  'picture.js': 'text/javascript; charset=utf-8',
   'icon.svg': 'image/svg+xml'
 } as const
 
@@ -37,7 +40,7 @@ export interface PageFile { readonly type: string, readonly text: string }
  */
 export function mountPage (scope: FastifyInstance): PageFile {
   const read = (name: keyof typeof files): PageFile => ({ type: files[name], text: ownFile(`src/status/page/${name}`) })
-  for (const name of ['page.css', 'page.js', 'dom.js', 'view.js', 'icon.svg'] as const) {
+  for (const name of ['page.css', 'page.js', 'dom.js', 'view.js', 'credentials.js', 'refusals.js', 'picture.js', 'icon.svg'] as const) {
     const { type, text } = read(name)
     scope.get(`/status/${name}`, (_request, reply) => reply.type(type).send(text))
   }

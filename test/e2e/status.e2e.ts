@@ -9,7 +9,7 @@ import { request } from 'undici'
 import { rememberMany } from '../fixtures/many-verdicts.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
-import { bearer, expiredJwt, jwt } from '../fixtures/token.ts'
+import { at, bearer, expiredJwt, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
 
 // The status page in a real browser: what it shows, how it looks, and that the keyboard and a screen reader can use it.
@@ -75,6 +75,72 @@ t.test('looks', { skip }, async t => {
   }
 })
 
+/** Five clients and three logins: one revoked, one at its limit, one expired. */
+async function story (t: Test) {
+  const logins = { revoked: jwt({ exp: at(600_000) }, 'acct-of-work-1a2b'), limited: jwt({ exp: at(300_000) }, 'acct-of-home-3c4d'), expired: jwt({ exp: at(-10_800) }, 'acct-of-team-5e6f') }
+  const upstream = await startUpstream(t, ({ headers: { authorization = '' } }, response) => {
+    if (authorization === `Bearer ${logins.revoked}` && revoked) json(response, 401, { error: { code: 'token_revoked', message: 'Your login was revoked.' } }, { 'x-oai-request-id': 'req_upstream_7' })
+    else if (authorization === `Bearer ${logins.limited}`) json(response, 429, {}, { 'retry-after': '1800', 'x-codex-primary-used-percent': '100', 'x-codex-primary-window-minutes': '300', 'x-codex-primary-reset-after-seconds': '1800' })
+    else json(response, 200, {}, { 'x-codex-primary-used-percent': '42', 'x-codex-primary-window-minutes': '300' })
+  })
+  let revoked = false
+  const sidecar = await startSidecar(t, { upstream: upstream.url })
+  const send = async (token: string, userAgent: string, originator = ''): Promise<void> => {
+    const { body } = await request(`${sidecar.url}/backend-api/codex/responses`, { method: 'POST', headers: { ...bearer(token), 'user-agent': userAgent, ...originator === '' ? {} : { originator } }, body: '{}' })
+    await body.dump()
+  }
+  const codex = ['codex_cli_rs/0.169.0 (Debian 12; x86_64) xterm', 'codex_cli_rs'] as const
+  const pi = ['pi (linux 6.1; x64)', 'pi'] as const
+  for (let i = 0; i < 6; i++) await send(logins.revoked, ...codex)
+  revoked = true
+  for (let i = 0; i < 9; i++) await (i % 3 === 0 ? send(logins.revoked, ...codex) : send(logins.revoked, ...pi))
+  await send(logins.limited, 'openclaw/2026.9.6')
+  for (let i = 0; i < 8; i++) await send(logins.expired, i % 2 === 0 ? 'codex_vscode/0.5.1' : 'OpenAI/JS 6.49.0')
+  return { ...sidecar, logins }
+}
+
+t.test('a person sees which login is dead, who uses it and what to do, without scrolling', { skip }, async t => {
+  const { url, logins } = await story(t)
+  const page = await open(t, url)
+  await page.setViewportSize({ width: 1280, height: 720 })
+  const items = page.locator('#credentials > li')
+  await items.nth(2).waitFor()
+  const told = await items.allInnerTexts()
+  t.equal(told.length, 3)
+  for (const [name, ...expected] of [
+    ['…1a2b', /ChatGPT login \(plan pro, …1a2b\)/, /refused/, /ends in 6 d/, /Sign in again in the client that uses it/, /Used by (?:pi, codex_cli_rs 0\.169\.0|codex_cli_rs 0\.169\.0, pi)/, /6 good, 9 refused/, /Your login was revoked\./, /req_upstream_7/],
+    ['…3c4d', /at its limit/, /Wait for the limit/, /100 % used of 5 h, filled again in 30 min/, /Used by openclaw 2026\.9\.6/],
+    ['…5e6f', /expired/, /ended 3 h/, /Sign in again/, /Used by OpenAI\/JS 6\.49\.0, codex_vscode 0\.5\.1/, /8 refused/]
+  ] as const) {
+    const text = told.find(one => one.includes(name)) ?? ''
+    for (const words of expected) t.match(text, words, name)
+  }
+  for (let i = 0; i < 3; i++) {
+    const box = await items.nth(i).boundingBox()
+    t.ok(box !== null && box.y + box.height <= 720, `${i} is on the first screen (${String(box?.y)} + ${String(box?.height)})`)
+  }
+  t.strictSame(await page.locator('#refusal-groups h3').allTextContents(), ['Credentials'])
+  t.equal(await page.locator('#refusal-groups li').count(), 2, 'equal refusals are one line')
+  t.match(await page.locator('#refusal-groups li').allInnerTexts(), [/8 times/, /\d times/])
+  t.match(await page.locator('#hour-said').textContent(), /^Requests: 6 good, 1 at a limit, 17 refused\./)
+  t.match(await page.locator('#hour-events').textContent(), /token [0-9a-f]{8} is refused/)
+  const all = await page.content()
+  for (const token of Object.values(logins)) t.notOk(all.includes(token.slice(-12)) || all.includes(token.slice(0, 40)), 'no part of a token')
+  t.notOk(all.includes('acct-of'), 'nor more of an account')
+  for (const [width, height, size] of [[1280, 720, ''], [360, 740, 'narrow-']] as const) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.setViewportSize({ width, height })
+      await page.emulateMedia({ colorScheme })
+      t.strictSame(await violations(page), [], `${size}${colorScheme}: axe finds nothing`)
+      t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, `${size}${colorScheme}: nothing stands out at the side`)
+      await page.screenshot({ path: join(pictures, `story-${size}${colorScheme}.png`) })
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.setViewportSize({ width: 1280, height: 720 })
+  await page.screenshot({ path: join(pictures, 'story-full.png'), fullPage: true })
+})
+
 t.test('an upstream that can not be reached is seen at once', { skip }, async t => {
   const { url } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
   for (let i = 0; i < 6; i++) await (await request(`${url}/v1/models`, { headers: bearer('good') })).body.dump()
@@ -91,7 +157,7 @@ t.test('the keyboard releases a token, and stays where it was', { skip }, async 
   const focused = (): Promise<string | null> => page.locator(':focus').getAttribute('aria-label', { timeout: 500 }).catch(() => null)
   for (let i = 0; i < 40 && !(await focused())?.startsWith('Release'); i++) await page.keyboard.press('Tab')
   const label = await focused() ?? ''
-  t.match(label, /^Release token [0-9a-f]{8}$/)
+  t.match(label, /^Release opaque token, token [0-9a-f]{8}$/)
   await page.waitForResponse(/\/status\?/)
   t.equal(await focused(), label, 'a refresh leaves the focus alone')
   const kept = app.generation.verdicts.size
@@ -99,9 +165,8 @@ t.test('the keyboard releases a token, and stays where it was', { skip }, async 
   await page.getByText(/^Token [0-9a-f]{8} is released\.$/).waitFor({ state: 'attached' })
   t.equal(app.generation.verdicts.size, kept - 1)
   await page.getByRole('button', { name: label }).waitFor({ state: 'detached' })
-  t.equal(await page.locator(':focus').getAttribute('id'), 'verdicts-title', 'the focus is not lost')
-  await page.keyboard.press('Tab')
-  t.equal(await page.locator(':focus').getAttribute('id'), 'find')
+  t.equal(await page.locator(':focus').getAttribute('id'), 'credentials-title', 'the focus is not lost')
+  await page.locator('#find').focus()
   await page.keyboard.type('active')
   await page.getByText('All 3 that fit, of 4 kept.').waitFor()
   t.strictSame(await page.locator('#verdicts tr td:nth-child(3)').allTextContents(), ['active', 'active', 'active'])

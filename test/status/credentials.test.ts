@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import type { Status } from '../../src/status/status.ts'
-import { tellLimits } from '../../src/status/limits.ts'
+import { tellLimits } from '../../src/telemetry/usage/quota.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
 import { configFor, startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'

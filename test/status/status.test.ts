@@ -25,6 +25,7 @@ const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avi
 async function setUp (t: Test, options: Partial<SidecarOptions> = {}) {
   const upstream = await startUpstream(t, ({ url = '', headers: { authorization = '' } }, response) => {
     if (authorization.includes('dead')) json(response, 401, deadKey)
+    else if (url.includes('much')) json(response, 429, {}, { 'retry-after': '1' })
     else if (url.includes('unclear')) json(response, 401, { detail: 'Unauthorized' })
     else json(response, 200, {})
   })
@@ -247,6 +248,7 @@ t.test('the Grafana dashboard asks for metrics and labels that are there', async
   await s.send('good', '/v1/x')
   await s.send('odd', '/v1/unclear')
   await s.send('dead', '/v1/x')
+  await s.send('good', '/v1/much')
   await s.send(expiredJwt())
   const { text } = await s.ask('/metrics')
   const { version } = await s.status()

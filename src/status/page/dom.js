@@ -28,6 +28,22 @@ export function make (name, attributes = {}, children = []) {
 }
 
 /**
+ * A new element of a drawing.
+ * @param {string} name
+ * @param {Readonly<Record<string, string | number>>} attributes
+ * @param {readonly (Node | string)[]} children
+ */
+export function draw (name, attributes = {}, children = []) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', name)
+  for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, String(value))
+  element.append(...children)
+  return element
+}
+
+/** @param {string} iso */
+export const timeOf = iso => new Date(iso).toLocaleTimeString()
+
+/**
  * Sets an element's text where it is another one: what is selected or being read stays.
  * @param {Element | undefined} element
  * @param {string} text

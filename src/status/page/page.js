@@ -3,14 +3,17 @@
  * @import { Status } from '../status.ts'
  */
 import { part, put } from './dom.js'
-import { showClients, showRefusals, showRoutes, showState, showVerdicts } from './view.js'
+import { showCredentials } from './credentials.js'
+import { showHour } from './picture.js'
+import { showRefusals } from './refusals.js'
+import { showClients, showRoutes, showState, showVerdicts } from './view.js'
 
 /** ms between two looks. */
 const PAUSE = 3_000
 
 const live = part('live', HTMLInputElement)
 const find = part('find', HTMLInputElement)
-const wanted = { refusals: 10, verdicts: 50 }
+const wanted = { credentials: 10, refusals: 10, verdicts: 50 }
 /** @type {string | undefined} */
 let newest
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -27,6 +30,8 @@ const say = words => { put(part('said', HTMLElement), words) }
 /** @param {Status} status */
 function show (status) {
   showState(status)
+  showCredentials(status, wanted.credentials)
+  showHour(status)
   showRoutes(status)
   showRefusals(status, wanted.refusals)
   showVerdicts(status, { most: wanted.verdicts, find: find.value.trim() })
@@ -53,8 +58,10 @@ async function look () {
   if (mine === looks && live.checked && !document.hidden) timer = setTimeout(() => void look(), PAUSE)
 }
 
-/** @param {string} token */
-async function release (token) {
+/** @param {HTMLButtonElement} button */
+async function release (button) {
+  const token = button.dataset['release'] ?? ''
+  const section = button.closest('section')
   try {
     const answer = await fetch(`/status/verdicts/${token}`, { method: 'DELETE' })
     say(answer.ok ? `Token ${token} is released.` : `Token ${token} could not be released.`)
@@ -63,7 +70,7 @@ async function release (token) {
   }
   await look()
   // Its button is gone, and with it the place where the keyboard was.
-  if (document.activeElement === document.body) part('verdicts-title', HTMLElement).focus()
+  if (document.activeElement === document.body) section?.querySelector('h2')?.focus()
 }
 
 /** @param {HTMLElement} button */
@@ -83,9 +90,10 @@ async function copy (button) {
 
 document.addEventListener('click', ({ target }) => {
   if (!(target instanceof HTMLButtonElement)) return
-  if (target.dataset['release'] !== undefined) void release(target.dataset['release'])
+  if (target.dataset['release'] !== undefined) void release(target)
   if (target.dataset['copy'] !== undefined) void copy(target)
 })
+part('credentials-more', HTMLButtonElement).addEventListener('click', () => { wanted.credentials = 100; void look() })
 part('refusals-more', HTMLButtonElement).addEventListener('click', () => { wanted.refusals = 50; void look() })
 part('verdicts-more', HTMLButtonElement).addEventListener('click', () => { wanted.verdicts += 150; void look() })
 part('finder', HTMLFormElement).addEventListener('submit', event => { event.preventDefault(); void look() })

@@ -7,9 +7,6 @@ import { fillRow, keep, length, make, makeRow, part, put } from './dom.js'
 /** @param {{ inFlight: number, limit: number }} lane */
 const places = ({ inFlight, limit }) => `${inFlight} / ${limit}`
 
-/** @param {string} iso */
-const timeOf = iso => new Date(iso).toLocaleTimeString()
-
 /**
  * Whether it works, in one line, and the facts beneath it.
  * @param {Status} status
@@ -53,29 +50,6 @@ export function showRoutes ({ routes, tunnels }) {
     }
   })
   put(part('tunnels', HTMLElement), `WebSockets open: ${tunnels.open} / ${tunnels.limit}`)
-}
-
-/** @param {Status['refusals'][number]} refusal */
-function makeRefusal ({ at, status, code, message, method, path, token, requestId }) {
-  const facts = [...method && path ? [`${method} ${path}`] : [], ...token ? [`token ${token}`] : [], `request ${requestId}`]
-  return make('li', {}, [
-    make('p', { class: 'what' }, [make('code', {}, [code]), ` ${status} `, make('time', { datetime: at }, [timeOf(at)])]),
-    make('p', {}, [message]),
-    make('p', { class: 'hint' }, [facts.join(' · ')])
-  ])
-}
-
-/**
- * The last refusals.
- * @param {Status} status
- * @param {number} most
- */
-export function showRefusals ({ refusals }, most) {
-  part('refusals-none', HTMLElement).hidden = refusals.length > 0
-  keep(part('refusals', HTMLElement), refusals.slice(0, most), { key: ({ requestId }) => requestId, create: makeRefusal })
-  const more = part('refusals-more', HTMLElement)
-  more.hidden = refusals.length <= most
-  put(more, `Show all ${refusals.length}`)
 }
 
 /** @param {Status['verdicts']['list'][number]} verdict */

@@ -2,7 +2,9 @@ import { Gauge, Registry } from 'prom-client'
 import type { Clock } from '../../clock.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import type { RequestRecord } from '../record.ts'
+import type { Usage } from '../usage/usage.ts'
 import { createLatencyMetrics } from './latency.ts'
+import { createLimitMetrics } from './limits.ts'
 import { createProcessMetrics } from './process.ts'
 import { createTally } from './tally.ts'
 import { createUpstreamMetrics } from './upstream.ts'
@@ -19,9 +21,10 @@ export interface Observed {
 /**
  * The program's metrics in a registry of their own. Labels are bounded: routes, statuses, codes; never a path or a token.
  * @param entries refusals remembered at most
+ * @param usage what credentials do
  * @param version this program's
  */
-export function createMetrics ({ entries, clock, version }: { entries: number, clock: Clock, version: string }) {
+export function createMetrics ({ entries, usage, clock, version }: { entries: number, usage: Usage, clock: Clock, version: string }) {
   const observed = new Set<Observed>()
   const registers = [new Registry()]
   const [registry] = registers as [Registry]
@@ -31,6 +34,7 @@ export function createMetrics ({ entries, clock, version }: { entries: number, c
     labelNames: ['route', 'status', 'code', 'source', 'lane', 'ending']
   })
   const latency = createLatencyMetrics(registry)
+  const limits = createLimitMetrics(registry, { usage, clock })
   createUpstreamMetrics(registry, () => [...observed].flatMap(({ upstreams }) => upstreams))
   createProcessMetrics(registry, version)
   new Gauge({
@@ -61,6 +65,7 @@ export function createMetrics ({ entries, clock, version }: { entries: number, c
       const { route = 'none', status, code = '', source = '', lane = '', ending } = record
       requests.count(route, String(status), code, source, lane, ending as string)
       latency.finished(record)
+      limits.finished(record)
     }
   }
 }

@@ -53,7 +53,8 @@ type Kind = Pick<ListedVerdict, 'state' | 'reach' | 'reason' | 'detail' | 'sourc
 interface Found { readonly key: Key, readonly entry: Pick<ActiveEntry | InactiveEntry | AlikeEntry, 'madeAt' | 'tally'>, readonly kind: Kind, readonly due: number, readonly until: number }
 
 const suspicion: Kind = { state: 'suspect', reach: 'request', reason: null, detail: 'the upstream answered 401 without a reason', source: 'upstream' }
-const rejection = (reach: Reach, { verdict: { state, reason, detail, source } }: InactiveEntry): Kind => ({ state, reach, reason, detail, source })
+const rejection = (reach: Reach, { verdict: { state, reason, detail, quote, source } }: InactiveEntry): Kind =>
+  ({ state, reach, reason, detail: [detail, quote?.words ?? ''].filter(words => words !== '').join(': '), source })
 
 /** What stands against requests like one another, if anything still does. */
 function ofAlike (key: Key, entry: AlikeEntry, now: number): Found | undefined {

@@ -1,4 +1,4 @@
-import type { Limits } from '../telemetry/usage/limits.ts'
+import type { Limits } from './limits.ts'
 
 /** A quota of a credential, as its upstream told it. */
 export interface ToldLimit {
