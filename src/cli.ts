@@ -14,13 +14,15 @@ const commands: Readonly<Record<string, Entry>> = {
   'run --': { load: async () => (await import('./commands/run.ts')).run, words: 0 },
   'ensure --': { load: async () => (await import('./commands/ensure.ts')).ensure, words: 0 },
   check: { load: async () => (await import('./commands/check.ts')).check, words: 0 },
+  status: { load: async () => (await import('./commands/status.ts')).status, words: 0 },
+  release: { load: async () => (await import('./commands/release.ts')).release, words: 1 },
   doctor: { load: async () => (await import('./commands/doctor.ts')).doctor, words: 0 },
   setup: { load: async () => (await import('./commands/setup.ts')).setup, words: 1 },
   demo: { load: async () => (await import('./commands/demo.ts')).demo, words: 0 }
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe', 'use-system-ca', 'write', 'undo', 'yes'])
+const switches = new Set(['json', 'probe', 'running', 'watch', 'use-system-ca', 'write', 'undo', 'yes'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
@@ -28,6 +30,8 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   codex-sidecar [run]          listen (default 127.0.0.1:7257) until a signal ends it
   codex-sidecar ensure -- CMD  start it in the background where it does not run, then become a command
   codex-sidecar check          judge the token on standard input; exit 0 active, 1 inactive, 2 could not tell
+  codex-sidecar status         what the running one knows: credentials, who uses them, what to do
+  codex-sidecar release [TOKEN]  have it forget what it holds against a token (its fingerprint), or against all
   codex-sidecar doctor         look for what is wrong: address, clients, logins, network; exit 1 where something is
   codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, kilo,
                                cline, continue, qwen-code, openai, anthropic, ai, agents, langchain
@@ -37,9 +41,11 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   --host ADDRESS --port N --config FILE --log-level LEVEL --server-info FILE --use-system-ca
   check: --route PREFIX        the route to judge for (default: the one that fits the token)
          --probe               ask the upstream too
+         --running             ask the running one what it holds about the token
   setup: --write              write them into the client's configuration, after showing the change (--yes asks nothing)
          --undo                take back what was written
-  doctor: --json               the report for programs
+  doctor, status, release: --json  the report for programs
+  status: --watch              again and again
 
 All options: config/README.md
 `

@@ -16,6 +16,7 @@ import { acceptUpgrades } from '../downstream/upgrade.ts'
 import { readOut } from '../downstream/upload.ts'
 import { createForward } from '../forward/forward.ts'
 import { isReachabilityCheck, registerHealth } from '../status/health.ts'
+import { createHeld } from '../status/held.ts'
 import { createStatus } from '../status/status.ts'
 import { quiet } from '../telemetry/access-log.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -155,7 +156,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
 
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
   const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, usage, history, clock, version: legacy.version, since: legacy.since })
-  registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
+  registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, held: createHeld({ config, read, usage, verdicts: cache, clock }), listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
   if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })

@@ -11,7 +11,10 @@ import { createClaimsValidator } from '../verdict/local/claims.ts'
 import { createSignatureValidator } from '../verdict/local/signature.ts'
 import { probe, type ProbeAnswer } from '../verdict/probe/probe.ts'
 import type { Inactive, Verdict } from '../verdict/verdict.ts'
+import type { Held } from '../status/held.ts'
 import type { Command, CommandContext } from './command.ts'
+import { askRunning, notRunning } from './running.ts'
+import { credentialText } from './status.ts'
 
 /** Longest token read, bytes. */
 const LONGEST = 1 << 20
@@ -94,7 +97,7 @@ function doubt (answer: ProbeAnswer | undefined, asked: boolean): string {
 /** Judges the token on standard input. Exit 0 active, 1 inactive, 2 could not tell. It never prints the token. */
 export const check: Command = async ({ flags: { route: prefix, ...others }, env, stdin, stdout, stderr }) => {
   const asked = 'probe' in others
-  const flags = Object.fromEntries(Object.entries(others).filter(([name]) => name !== 'probe'))
+  const flags = Object.fromEntries(Object.entries(others).filter(([name]) => name !== 'probe' && name !== 'running'))
   const config = loadConfig({ flags, env })
   const { routes } = config
   const token = await read(stdin)
@@ -104,12 +107,25 @@ export const check: Command = async ({ flags: { route: prefix, ...others }, env,
     return 2
   }
   const bare = presentationOf(token, route)
+  if ('running' in others) return await askWhatIsHeld(bare.raw, config, { stdout, stderr })
   const presented = createCredentialReader()(bare.raw, route.credential)
   const presentation = presented.kind === 'credential' ? withAccount(bare, presented.credential) : bare
   const here = await hereOf(presented, presentation, config)
   const answer = asked && here === undefined ? await askUpstream(presentation, config) : undefined
   const named = presented.kind === 'credential' ? calledAs(presented.credential, route) : undefined
   return report(here ?? verdictOf(answer), { prefix: route.prefix, named, why: doubt(answer, asked) }, stdout)
+}
+
+/** What the running one knows of a token. Exit 0 good, 1 refused, 2 anything else. */
+async function askWhatIsHeld (headers: readonly string[], config: Config, { stdout, stderr }: Pick<CommandContext, 'stdout' | 'stderr'>): Promise<number> {
+  const answer = await askRunning(config, { path: '/status/held', headers })
+  if (answer?.status !== 200) {
+    stderr.write(notRunning(config))
+    return 2
+  }
+  const { credential } = answer.body as Held
+  stdout.write(credential === null ? 'the running codex-sidecar has not seen this token\n' : credentialText(credential))
+  return credential?.state === 'good' ? 0 : credential?.state === 'refused' || credential?.state === 'expired' ? 1 : 2
 }
 
 /** The verdict in a probe's answer, if there is one. */

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { Agent, request, type Dispatcher } from 'undici'
+import type { Config } from '../config/config.ts'
+import { jsonObject } from '../wire/json.ts'
+import { ownOrigin } from './own-address.ts'
+
+/** What the running one answered. */
+export interface RunningAnswer { readonly status: number, readonly body: unknown }
+
+/** Where the running one is: where its server info file says, if there is one, else at the configuration's address. */
+export function runningOrigin (config: Config): string {
+  try {
+    const url = config.serverInfo === undefined ? undefined : jsonObject(readFileSync(config.serverInfo, 'utf8'))?.['url']
+    return typeof url === 'string' ? url : ownOrigin(config)
+  } catch {
+    return ownOrigin(config) // it is there only while one runs
+  }
+}
+
+export interface Question { readonly method?: Dispatcher.HttpMethod, readonly path: string, readonly headers?: readonly string[] }
+
+/**
+ * Asks the running one on its own paths.
+ * @returns undefined where none answers there, or something else does
+ */
+export async function askRunning (config: Config, { method = 'GET', path, headers = [] }: Question): Promise<RunningAnswer | undefined> {
+  const patience = config.times.connect
+  const dispatcher = new Agent({ connect: { timeout: patience } })
+  try {
+    const { statusCode: status, body } = await request(`${runningOrigin(config)}${path}`, { method, headers: [...headers], dispatcher, headersTimeout: patience, bodyTimeout: patience })
+    return { status, body: await body.json() }
+  } catch {
+    return undefined
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/** For a person, where none answers. */
+export const notRunning = (config: Config): string => `codex-sidecar: none answers at ${runningOrigin(config)}\n`
+
+/** The words of an answer in our own name. */
+export const messageOf = ({ body }: RunningAnswer): string => (body as { error?: { message?: string } }).error?.message ?? 'it answered something else'

@@ -1,0 +1,29 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { nameOf } from '../config/routes.ts'
+import type { CredentialReader } from '../credential/credential.ts'
+import type { Usage } from '../telemetry/usage/usage.ts'
+import type { VerdictCache } from '../verdict/cache/cache.ts'
+import { verdictsOn } from '../verdict/cache/listing.ts'
+import { tellCredential } from './credentials.ts'
+
+export interface HeldSources { config: Config, read: CredentialReader, usage: Usage, verdicts: VerdictCache, clock: Clock }
+
+/** Tells what is known of the credential that comes with the question itself. Nothing is learned from it, and nobody asked. */
+export function createHeld ({ config, read, usage, verdicts, clock }: HeldSources) {
+  return function held (raw: readonly string[]) {
+    const now = { wall: clock.wall(), monotonic: clock.monotonic() }
+    const presented = config.routes.flatMap(route => {
+      const one = read(raw, route.credential)
+      return one.kind === 'credential' ? [{ route, credential: one.credential }] : []
+    })
+    const used = presented.map(({ credential }) => usage.find(credential.fingerprint)).find(found => found !== undefined)
+    return {
+      credential: used === undefined ? null : tellCredential(used, verdicts.entries, now),
+      verdicts: presented.flatMap(({ route, credential }) => verdictsOn(verdicts.entries, credential.keyOn(nameOf(route)), now.monotonic))
+    }
+  }
+}
+
+export type HeldReader = ReturnType<typeof createHeld>
+export type Held = ReturnType<HeldReader>
