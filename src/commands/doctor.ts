@@ -7,6 +7,7 @@ import { openclawFindings, ownProviders } from './doctor/clients/openclaw.ts'
 import { listenerFindings } from './doctor/listener.ts'
 import { openclawLogins } from './doctor/logins/openclaw.ts'
 import { commandSqlite, ownSqlite } from './doctor/logins/sqlite.ts'
+import { collectLogins, runningFindings } from './doctor/running.ts'
 import { proxyFindings } from './doctor/network/proxy.ts'
 import { networkFindings } from './doctor/network/upstream.ts'
 import { humanText, jsonText, worstOf } from './doctor/report.ts'
@@ -17,14 +18,15 @@ import { humanText, jsonText, worstOf } from './doctor/report.ts'
  */
 export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }) => {
   const config = loadConfig({ flags, env })
+  const { logins, found } = collectLogins()
   const clients = [
-    ...openclawFindings(env, config), ...openclawLogins(env, ownSqlite() ?? commandSqlite(env), ownProviders(env, config)),
-    ...codexFindings(env, config), ...editorFindings(env, config),
+    ...openclawFindings(env, config), ...openclawLogins(env, ownSqlite() ?? commandSqlite(env), ownProviders(env, config), found),
+    ...codexFindings(env, config, found), ...editorFindings(env, config),
     ...environmentFindings(env, config)
   ]
   const origins = clients.flatMap(({ origin }) => origin ?? [])
-  const [listener, network] = await Promise.all([listenerFindings(config, origins), networkFindings(env, config)])
-  const findings = [...listener, ...clients, ...proxyFindings(env, config), ...network]
+  const [listener, network, running] = await Promise.all([listenerFindings(config, origins), networkFindings(env, config), runningFindings(config, logins)])
+  const findings = [...listener, ...clients, ...running, ...proxyFindings(env, config), ...network]
   stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
   return worstOf(findings) === 'problem' ? 1 : 0
 }

@@ -26,14 +26,11 @@ export interface Question { readonly method?: Dispatcher.HttpMethod, readonly pa
 export async function askRunning (config: Config, { method = 'GET', path, headers = [] }: Question): Promise<RunningAnswer | undefined> {
   const patience = config.times.connect
   const dispatcher = new Agent({ connect: { timeout: patience } })
-  try {
+  const ask = async (): Promise<RunningAnswer> => {
     const { statusCode: status, body } = await request(`${runningOrigin(config)}${path}`, { method, headers: [...headers], dispatcher, headersTimeout: patience, bodyTimeout: patience })
     return { status, body: await body.json() }
-  } catch {
-    return undefined
-  } finally {
-    await dispatcher.destroy()
   }
+  return await ask().catch(() => undefined).finally(() => dispatcher.destroy())
 }
 
 /** For a person, where none answers. */

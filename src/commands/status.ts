@@ -14,7 +14,7 @@ const CLEAR = '\x1b[H\x1b[2J'
 const units: readonly (readonly [seconds: number, name: string])[] = [[86_400, 'd'], [3_600, 'h'], [60, 'min'], [1, 's']]
 
 /** "3 h", the largest unit alone. */
-function span (seconds: number): string {
+export function span (seconds: number): string {
   const [size, name] = units.find(([size]) => seconds >= size) ?? [1, 's']
   return `${Math.floor(seconds / size)} ${name}`
 }

@@ -106,6 +106,40 @@ async function examine (t: Test, { home = {}, env = {}, flags = [], port, upstre
   return { findings, of, human, port: Number(variables.CODEX_SIDECAR_PORT), config: loadConfig({ env: variables }), env: variables }
 }
 
+t.test('logins on disk are matched with what the running one knows, and none is sent to it', async t => {
+  const upstream = await startUpstream(t, ({ headers: { authorization = '' } }, response) => {
+    const status = authorization === `Bearer ${logins.revoked}` ? 401 : authorization === `Bearer ${logins.limited}` ? 429 : 200
+    response.writeHead(status, { 'content-type': 'application/json', date: new Date().toUTCString() }).end(status === 401 ? '{"error":{"code":"token_revoked"}}' : '{}')
+  })
+  const logins = {
+    revoked: jwt({ exp: at(600_000), x: SECRET }, 'acct-1a2b'), good: jwt({ exp: at(500_000) }, 'acct-3c4d'), limited: jwt({ exp: at(400_000) }, 'acct-7g8h'),
+    old: jwt({ exp: at(-10_800) }, 'acct-5e6f'), newer: jwt({ exp: at(400_000) }, 'acct-5e6f'), key: `sk-proj-${'y'.repeat(30)}9i0j`
+  }
+  const { port, url, lines } = await startSidecar(t, { upstream: upstream.url })
+  for (const [token, userAgent] of [[logins.revoked, 'pi'], [logins.revoked, 'codex_cli_rs/0.169.0'], [logins.good, 'tool/1'], [logins.old, 'openclaw/2026.9.6'], [logins.limited, 'tool/1'], [logins.key, 'tool/1']] as const) {
+    await (await request(`${url}${token === logins.key ? '/v1' : '/backend-api/codex'}/x`, { headers: { ...bearer(token), 'user-agent': userAgent } })).body.dump()
+  }
+  const told = lines().length
+  const profile = (access: string) => ({ type: 'oauth', provider: 'openai', access, refresh: 'r' })
+  const home = {
+    '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: logins.revoked } }) },
+    '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': JSON.stringify({ profiles: { good: profile(logins.good), newer: profile(logins.newer), limited: profile(logins.limited), key: { type: 'api_key', provider: 'openai', key: 'short' }, long: { type: 'api_key', provider: 'openai', key: logins.key }, none: { type: 'api_key', provider: 'openai' } } }) } } } }
+  }
+  const { of } = await examine(t, { home, port })
+  const findings = of('running.login')
+  const file = '~/.openclaw/agents/main/agent/auth-profiles.json'
+  t.match(findings, [
+    { severity: 'ok', looked: `${file} profile good`, result: /^the running codex-sidecar has it as ChatGPT login \(plan pro, …3c4d\): good \(.*\), \d+ s ago, used by tool 1$/ },
+    { severity: 'problem', looked: `${file} profile newer`, result: /^is newer than the ChatGPT login that openclaw 2026\.9\.6 still uses, expired \d+ s ago$/, mend: 'restart openclaw 2026.9.6' },
+    { severity: 'note', looked: `${file} profile limited`, result: /limited/ },
+    { severity: 'ok', looked: `${file} profile long`, result: /OpenAI project key \(…9i0j\): good/ },
+    { severity: 'problem', looked: '~/.codex/auth.json', result: /…1a2b\): refused \(it was revoked.*\), \d+ s ago, used by codex_cli_rs 0\.169\.0, pi$/, mend: /^Sign in again/ }
+  ])
+  t.equal(findings.length, 5)
+  t.notOk(JSON.stringify(lines().slice(told)).includes('"kind"'), 'what it is asked has no credential')
+  t.strictSame((await examine(t, { home })).of('running.login'), [], 'nor where none runs')
+})
+
 t.test('the address', async t => {
   t.test('is free', async t => {
     const { of } = await examine(t)

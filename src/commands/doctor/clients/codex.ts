@@ -3,6 +3,7 @@ import { parse as parseToml } from 'smol-toml'
 import type { Config } from '../../../config/config.ts'
 import { ownOrigin } from '../../own-address.ts'
 import { subject, type Finding } from '../finding.ts'
+import type { OnLogin } from '../running.ts'
 import { codexFolder, shown } from '../home.ts'
 import { API_KEY, CHATGPT, codexLogin } from '../logins/codex.ts'
 import { judgeBaseUrl, pointsHere } from './base-url.ts'
@@ -46,12 +47,12 @@ function chatgptBaseUrl (settings: Table, file: string, config: Config): Finding
 }
 
 /** Looks at the Codex CLI's configuration and login. */
-export function codexFindings (env: Env, config: Config): Finding[] {
+export function codexFindings (env: Env, config: Config, found: OnLogin): Finding[] {
   const path = join(codexFolder(env), 'config.toml')
   const file = shown(path, env)
   const { content, fault } = readClientFile(path, subject('codex.config', file), parseToml)
   const settings = content ?? {}
-  const { findings, paths, present } = codexLogin(env, settings)
+  const { findings, paths, present } = codexLogin(env, settings, found)
   if (fault !== undefined) return [fault, ...findings]
   const lost = misplaced(settings, 'openai_base_url').map(table =>
     subject('codex.base_url', `${file} openai_base_url`).problem(`stands in the table [${table}], where Codex does not read it`, 'move the line above the first [table]'))

@@ -3,6 +3,7 @@ import json5 from 'json5'
 import { readClientFile, tableOf, textOf, type Table } from '../clients/client-file.ts'
 import { subject, type Finding } from '../finding.ts'
 import { codexFolder, shown } from '../home.ts'
+import type { OnLogin } from '../running.ts'
 import { endOf, judgeLogin } from './login.ts'
 
 /** Base paths for a ChatGPT login and for an API key. */
@@ -21,18 +22,22 @@ export interface CodexLogin {
 /**
  * Looks at the login of the Codex CLI.
  * @param settings its config.toml, which can say that the login is kept elsewhere
+ * @param found told of it, where it is in the file
  */
-export function codexLogin (env: Readonly<Record<string, string | undefined>>, settings: Table): CodexLogin {
+export function codexLogin (env: Readonly<Record<string, string | undefined>>, settings: Table, found: OnLogin = () => {}): CodexLogin {
   const file = join(codexFolder(env), 'auth.json')
   const look = subject('codex.login', shown(file, env))
   const { content, fault } = readClientFile(file, look, json5.parse)
   const either = [CHATGPT, API_KEY]
   if (fault !== undefined) return { findings: [fault], paths: either, present: true }
-  if (textOf(content?.['OPENAI_API_KEY']) !== undefined && content?.['auth_mode'] !== 'chatgpt') {
+  const apiKey = textOf(content?.['OPENAI_API_KEY'])
+  if (apiKey !== undefined && content?.['auth_mode'] !== 'chatgpt') {
+    found(shown(file, env), apiKey)
     return { findings: [look.note('is an API key; only the upstream knows whether it holds')], paths: [API_KEY], present: true }
   }
   const tokens = tableOf(content?.['tokens'])
   const token = textOf(tokens['access_token'])
+  if (token !== undefined) found(shown(file, env), token)
   if (token !== undefined) return { findings: [judgeLogin(look, endOf(token), 'codex login', textOf(tokens['refresh_token']) !== undefined)], paths: [CHATGPT], present: true }
   const store = textOf(settings['cli_auth_credentials_store']) ?? 'file'
   const words = store === 'file' ? 'holds no login' : `holds no login: Codex keeps it in its store "${store}"`

@@ -1,0 +1,38 @@
+import t from 'tap'
+import { request } from 'undici'
+import { RequestRecord } from '../../src/telemetry/record.ts'
+import { credentialOf } from '../fixtures/judging.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
+
+// What the status costs with 10,000 credentials and 1,000 clients, and what a request's entry in it does.
+
+t.test('10,000 credentials, 1,000 clients: JSON within 100 ms, memory bounded', async t => {
+  const { url, app } = await startSidecar(t, { upstream: 'http://127.0.0.1:9', logLevel: 'silent' })
+  const { journal, usage } = app.generation.legacy
+  const credentials = Array.from({ length: 10_000 }, (_, i) => credentialOf(`sk-proj-${'x'.repeat(20)}${i}`))
+  const fields = ['x-ratelimit-limit-requests', '500', 'x-ratelimit-remaining-requests', '400', 'content-type', 'application/json', 'x-request-id', 'x']
+  const enter = (i: number): void => {
+    const record = new RequestRecord({ id: String(i), method: 'POST', target: '/v1/responses', foreign: false, userAgent: `tool-${i % 1_000}/1.0`, originator: undefined })
+    journal.enter(Object.assign(record, { credential: credentials[i % 10_000], route: '/v1', status: i % 10 === 0 ? 401 : 200, endedAt: Date.now(), upstreamFields: fields, guardMs: 0.1, upstreamMs: 20 }))
+  }
+  globalThis.gc?.()
+  const before = process.memoryUsage().heapUsed
+  for (let i = 0; i < 200_000; i++) enter(i + Math.floor(i / 10_000) * 37)
+  journal.flush()
+  globalThis.gc?.()
+  const grown = (process.memoryUsage().heapUsed - before) / 1e6
+  const took: number[] = []
+  let size = 0
+  for (let i = 0; i < 9; i++) {
+    const began = performance.now()
+    size = (await (await request(`${url}/status`)).body.text()).length
+    took.push(performance.now() - began)
+  }
+  const began = process.cpuUsage()
+  for (let i = 0; i < 200_000; i++) enter(3)
+  journal.flush()
+  const { user, system } = process.cpuUsage(began)
+  t.comment(JSON.stringify({ kept: usage.size, grownMB: Math.round(grown), json: size, ms: took.map(Math.round), usPerRecord: (user + system) / 200_000 }))
+  t.equal(usage.size, 10_000)
+  t.ok(took.sort((a, b) => a - b)[4] as number < 100)
+})
