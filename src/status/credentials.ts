@@ -96,7 +96,7 @@ const urgency: readonly State[] = ['refused', 'expired', 'limited', 'partly', 'u
 
 /** Shows credentials: of those used last, `most` at most, those that need somebody first. */
 export function listCredentials (usage: Usage, entries: Entries, now: Now, most: number): ToldCredential[] {
-  return [...usage].sort((a, b) => b.usedAt - a.usedAt).slice(0, most)
+  return usage.latest(most)
     .map(used => tellCredential(used, entries, now))
     .sort((a, b) => urgency.indexOf(a.state) - urgency.indexOf(b.state))
 }

@@ -89,6 +89,9 @@ t.test('what answered well and is known no more is good', async t => {
   const { credentials: { list } } = await (await request(`${url}/status`)).body.json() as Status
   t.match(list, [{ ending: 'two2', state: 'good' }])
   t.equal(app.generation.legacy.usage.size, 1)
+  await (await request(`${url}/v1/x`, { method: 'OPTIONS', headers: bearer(key('opts')) })).body.dump()
+  const last = await (await request(`${url}/status`)).body.json() as Status
+  t.match(last.credentials.list.find(({ ending }) => ending === 'opts'), { state: 'good', words: 'accepted' }, 'without any verdict')
 })
 
 t.test('a key of another company is told where it belongs', async t => {

@@ -92,6 +92,11 @@ t.test('what a credential did is kept, by client, and what was good outlasts jun
   t.equal(used?.keys.length, 8)
   t.match(used?.limits, { said: new Map([['retry-after', '7']]), at: 21, route: '/v1-11' })
   t.equal([...usage].length, 4)
+  t.strictSame(usage.latest(2).map(({ usedAt }) => usedAt), [31, 1], 'those used last')
+  for (const [at, left, kept] of [[2_000, '5', '5'], [2_500, '4', '5'], [3_000, '3', '3']] as const) {
+    usage.finished(recordOf({ credential: credentialOf('spender'), at, fields: ['x-ratelimit-remaining-requests', left] }))
+    t.equal(usage.find(credentialOf('spender').fingerprint)?.limits?.said.get('x-ratelimit-remaining-requests'), kept, 'read once a second')
+  }
   usage.finished(recordOf({ status: 404, route: undefined }))
   usage.opened(recordOf({ credential: good, status: 101, at: 40 }))
   usage.finished(recordOf({ credential: good, status: 101, at: 50 }))

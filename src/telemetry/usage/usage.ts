@@ -8,6 +8,8 @@ import { createLimitsReader, type Limits } from './limits.ts'
 
 /** Clients of a credential that are kept, those seen last. */
 const CLIENTS = 10
+/** ms for which an answer's limits are not read again: they cost as much as all else here. Those of a 429 always are. */
+const FRESH = 1_000
 /** Places of a credential's verdicts that are kept. */
 const KEYS = 8
 
@@ -32,6 +34,8 @@ export interface Used {
   readonly clients: ClientUse[]
   /** Of the last answer that told any. */
   limits: { readonly said: Limits, readonly at: number, readonly route: string } | undefined
+  /** When an answer was looked through for them, ms since 1970. */
+  limitsReadAt: number
 }
 
 /** What each credential does, bounded. Those that were never good can not push out those that were. */
@@ -71,11 +75,22 @@ export class Usage {
     const key = credential.keyOn(route as string)
     if (used.keys[0] !== key && !used.keys.includes(key)) used.keys.splice(0, used.keys.length - KEYS + 1, key)
     if (client !== undefined) seen(used.clients, client, endedAt)
-    const said = upstreamFields === undefined ? undefined : this.#limitsIn(upstreamFields, status as number)
+    if (upstreamFields === undefined || (status !== 429 && endedAt - used.limitsReadAt < FRESH)) return
+    used.limitsReadAt = endedAt
+    const said = this.#limitsIn(upstreamFields, status as number)
     if (said !== undefined) used.limits = { said, at: endedAt, route: route as string }
   }
 
-  /** Those used last first. */
+  /** Those used last, `most` at most, the last one first. */
+  latest (most: number): Used[] {
+    return [this.#good, this.#others].flatMap(kept => {
+      const taken: Used[] = []
+      for (const used of kept.values()) if (taken.push(used) >= most) break
+      return taken
+    }).sort((a, b) => b.usedAt - a.usedAt).slice(0, most)
+  }
+
+  /** Good ones first. */
   * [Symbol.iterator] (): Generator<Used> {
     yield * this.#good.values()
     yield * this.#others.values()
@@ -87,7 +102,7 @@ export class Usage {
     const good = this.#good.get(fingerprint)
     const used = good ?? this.#others.get(fingerprint) ?? {
       fingerprint, owned: credential.owned, counts: { good: 0, refused: 0, limited: 0, failed: 0, other: 0 },
-      usedAt: at, last: outcome, refusal: undefined, keys: [], clients: [], limits: undefined
+      usedAt: at, last: outcome, refusal: undefined, keys: [], clients: [], limits: undefined, limitsReadAt: -Infinity
     }
     if (good === undefined && outcome === 'good') {
       this.#others.delete(fingerprint)
