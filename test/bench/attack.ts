@@ -78,7 +78,7 @@ const stopped = new Promise<void>(resolve => {
     if (played !== undefined && performance.now() > end) resolve()
   })
 })
-for (let n = 0; performance.now() < end; n++) {
+for (let n = 0; performance.now() < end || n % 2 === 1; n++) { // after an attack only: then the attackers say how many there were
   const next = n % 2 === 0 ? 'quiet' : 'attack'
   phase = undefined
   if (n > 0) attacker.send(next)
