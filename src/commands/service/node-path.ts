@@ -1,4 +1,4 @@
-import { posix } from 'node:path'
+import { dirname, posix } from 'node:path'
 
 /** A tool that keeps several versions of Node, each in a folder that goes with it. */
 interface Versions {
@@ -35,4 +35,4 @@ export const versionOf = (node: string): { tool: string, version: string } | und
  * chosen now, should this one be removed, then where programs usually are (field.md D9).
  */
 export const nodePath = (node: string, home: string): readonly string[] =>
-  [...new Set([posix.dirname(node), ...versionsOf(node)?.stable ?? [], `${home}/.local/bin`, '/usr/local/bin', '/usr/bin', '/bin'])]
+  [...new Set([dirname(node), ...versionsOf(node)?.stable ?? [], `${home}/.local/bin`, '/usr/local/bin', '/usr/bin', '/bin'])]

@@ -91,6 +91,8 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# setpriv gives itself the capabilities that it has: none.
+SystemCallFilter=capset
 SystemCallErrorNumber=EPERM
 # MemoryDenyWriteExecute is left out: V8 compiles at run time.
 

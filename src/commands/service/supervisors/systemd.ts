@@ -39,6 +39,7 @@ export function systemd (env: Env, isMachine: boolean, uid = process.getuid?.())
           ? 'there is no systemd here, in a container for instance: have it run codex-sidecar in the foreground'
           : 'this user has no systemd here (a container, or a session by su or sudo): have codex-sidecar run in the foreground, begin a client with codex-sidecar run -- CLIENT, or, where the machine has systemd, sudo codex-sidecar service install --machine'
       }
+      if ((await askTool('setpriv', ['--pdeathsig', 'TERM', 'true'], env)).code !== 0) return 'setpriv --pdeathsig is missing: install util-linux 2.33 or newer'
       if (!isMachine) return undefined
       if (uid !== 0) return 'the whole machine is root’s: sudo codex-sidecar service … --machine'
       const seen = launch === undefined ? [] : [launch.path[0] as string, ...launch.command.map(word => word.replace(/^--[\w-]+=/, ''))]
