@@ -18,8 +18,9 @@ function supervisorOf (platform: NodeJS.Platform, env: CommandContext['env'], is
 /**
  * Makes this program a service of the user or of the machine, takes that back, or says how it is. Exit 0 done or ready,
  * 1 failed or not ready, 2 for a wrong command line or configuration.
+ * @param patience ms for its start
  */
-export const serviceOn = (platform: NodeJS.Platform): Command => async context => {
+export const serviceOn = (platform: NodeJS.Platform, patience?: number): Command => async context => {
   const { flags: { user, machine, ...flags }, env, words: [word], stderr, self } = context
   const wrong = (words: string): 2 => {
     stderr.write(`codex-sidecar: ${words}\n`)
@@ -33,7 +34,7 @@ export const serviceOn = (platform: NodeJS.Platform): Command => async context =
   if (word !== 'install' || self === undefined) return wrong('service needs one of install, uninstall, status')
   const config = loadConfig({ flags, env })
   if (config.port === 0) return wrong('a service needs a port that stays, not 0')
-  return await install({ ...context, flags }, self, config, supervisor)
+  return await install({ ...context, flags }, self, config, supervisor, patience)
 }
 
 /** The service of this system. */

@@ -35,9 +35,10 @@ function notesOn ({ secrets, notes }: Supervisor, env: CommandContext['env'], no
 
 /**
  * Installs the service, starts it and waits until it takes requests; where all of that is so already, nothing is done.
+ * @param patience ms until it has to take requests
  * @returns the exit code
  */
-export async function install (context: CommandContext, self: readonly [string, ...string[]], config: Config, supervisor: Supervisor): Promise<number> {
+export async function install (context: CommandContext, self: readonly [string, ...string[]], config: Config, supervisor: Supervisor, patience = START): Promise<number> {
   const { env, stdout, stderr } = context
   const fail = (words: string): 1 => {
     stderr.write(`codex-sidecar: ${words}\n`)
@@ -56,7 +57,7 @@ export async function install (context: CommandContext, self: readonly [string, 
   const isThere = changed.size === 0 && await supervisor.isActive() && await versionAt(launch.origin) === version()
   const fault = isThere ? undefined : await supervisor.start(changed)
   if (fault !== undefined) return fail(`${fault}\ncodex-sidecar service uninstall takes back what was installed`)
-  if (!await becomesReady(launch.origin, START)) return fail(`it is installed, and does not answer at ${launch.origin} within ${START / 1_000} s. ${supervisor.log} says why; codex-sidecar service uninstall takes it back`)
+  if (!await becomesReady(launch.origin, patience)) return fail(`it is installed, and does not answer at ${launch.origin} within ${patience / 1_000} s. ${supervisor.log} says why; codex-sidecar service uninstall takes it back`)
   const lines = [
     `codex-sidecar ${isThere ? 'is' : 'is now'} a service of ${supervisor.scope} (${supervisor.name}), ready at ${launch.origin}`,
     `  files: ${supervisor.paths.map(path => shown(path, env)).join(', ')}`,

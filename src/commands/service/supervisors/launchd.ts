@@ -12,9 +12,8 @@ type Env = Readonly<Record<string, string | undefined>>
 /** Name of the job, and of its file. */
 const LABEL = 'codex-sidecar'
 
-/** ms between two looks whether a job is gone, and how many. */
-const LOOK = 100
-const LOOKS = 500
+/** How often, and with how many ms between, it is looked whether a job is gone: longer than ExitTimeOut. */
+const PATIENCE = { look: 100, looks: 500 }
 
 /** A value of a property list. */
 type Property = string | number | boolean | readonly string[] | { readonly [name: string]: Property }
@@ -47,7 +46,7 @@ ${element('plist', [property({
 `
 
 /** launchd, for the user who is logged in. It hands sockets over only to programs that ask it in C: a restart has a gap. */
-export function launchd (env: Env, uid = process.getuid?.() ?? 0): Supervisor {
+export function launchd (env: Env, uid = process.getuid?.(), { look, looks } = PATIENCE): Supervisor {
   const domain = `gui/${uid}`
   const path = join(homeOf(env), 'Library', 'LaunchAgents', `${LABEL}.plist`)
   const log = join(stateFolder(env, 'darwin'), 'service.log')
@@ -56,9 +55,9 @@ export function launchd (env: Env, uid = process.getuid?.() ?? 0): Supervisor {
   const stop = async (): Promise<string | undefined> => {
     if (!await isActive()) return undefined
     const { text } = await launchctl('bootout', `${domain}/${LABEL}`)
-    for (let left = LOOKS; left > 0; left--) { // it answers before the job is gone
+    for (let left = looks; left > 0; left--) { // it answers before the job is gone
       if (!await isActive()) return undefined
-      await sleep(LOOK)
+      await sleep(look)
     }
     return `launchctl bootout: ${text}`
   }

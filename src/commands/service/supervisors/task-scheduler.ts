@@ -1,4 +1,4 @@
-import { win32 } from 'node:path'
+import { join } from 'node:path'
 import { stateFolder } from '../../run/log-file.ts'
 import type { Launch } from '../launch.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -45,7 +45,7 @@ ${element('Task', [
 /** Windows' Task Scheduler, at logon. Nothing can ask a task to end in order, so that a restart cuts what is open. */
 export function taskScheduler (env: Env): Supervisor {
   const folder = stateFolder(env, 'win32')
-  const [script, definition, log] = ['service.cmd', 'service.xml', 'service.log'].map(name => win32.join(folder, name)) as [string, string, string]
+  const [script, definition, log] = ['service.cmd', 'service.xml', 'service.log'].map(name => join(folder, name)) as [string, string, string]
   const user = [env['USERDOMAIN'], env['USERNAME']].filter(part => part !== undefined).join('\\')
   const schtasks = (...args: string[]) => askTool('schtasks', args, env)
   const own = ['/TN', NAME]
