@@ -25,7 +25,7 @@ async function manage (t: Test, env: Record<string, string>) {
   const child = spawn('sh', ['-c', manager, 'sh', ...supervised({ command: commandLine([]) })], { stdio: ['pipe', 'pipe', 'inherit', fd], env: { ...process.env, ...env } })
   server.close()
   t.teardown(() => child.kill('SIGKILL'))
-  const [stdin, stdout] = child.stdio as [Writable, Readable]
+  const [stdin, stdout] = child.stdio as unknown as [Writable, Readable]
   let out = ''
   stdout.on('data', (chunk: Buffer) => { out += chunk.toString() })
   const printed = async (text: string, times = 1): Promise<void> => { while (out.split(text).length <= times) await once(stdout, 'data') }
@@ -105,7 +105,7 @@ t.test('the shell before it hands on exit code and SIGHUP, and however it ends, 
   t.strictSame(await shell('exit 7').exit, [7, null])
   t.strictSame(await startProcess(t, supervised({ command: ['no-such-program'] })).exit, [127, null])
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    const program = shell('trap "echo again" HUP; trap "echo told; kill $!; exit" TERM; sleep 600 & echo up; while :; do wait $!; done')
+    const program = shell('sleep 600 & own=$!; trap "echo again" HUP; trap "echo told; kill $own; exit" TERM; echo up; while :; do wait $own; done')
     const stdout = program.child.stdout as Readable
     await program.printed('up')
     program.child.kill('SIGHUP')

@@ -10,22 +10,21 @@ const PATIENCE = 2_000
 /** ms between two looks whether it is there. */
 const LOOK = 100
 
-/** The body of one of our own paths, which answer on loopback names; undefined where nobody answers well. */
-async function answerOf (url: string): Promise<string | undefined> {
+/** The body of one of our own paths, which answer on loopback names; empty where nobody answers. */
+async function answerOf (url: string): Promise<string> {
   const dispatcher = new Agent({ connect: { timeout: PATIENCE } })
   try {
-    const { statusCode, body } = await request(url, { dispatcher, headers: { host: 'localhost', accept: 'application/json' }, headersTimeout: PATIENCE, bodyTimeout: PATIENCE })
-    const text = await body.text()
-    return statusCode === 200 ? text : undefined
+    const { body } = await request(url, { dispatcher, headers: { host: 'localhost', accept: 'application/json' }, headersTimeout: PATIENCE, bodyTimeout: PATIENCE })
+    return await body.text()
   } catch {
-    return undefined
+    return ''
   } finally {
     await dispatcher.destroy()
   }
 }
 
 /** Whether a sidecar takes requests there. */
-export const isReady = async (origin: string): Promise<boolean> => (await answerOf(`${origin}/readyz`))?.includes('"ready"') === true
+export const isReady = async (origin: string): Promise<boolean> => (await answerOf(`${origin}/readyz`)).includes('"ready"')
 
 /** Waits until a sidecar takes requests. @param patience ms */
 export async function becomesReady (origin: string, patience: number): Promise<boolean> {
@@ -38,7 +37,7 @@ export async function becomesReady (origin: string, patience: number): Promise<b
 
 /** The version of the sidecar that answers there. */
 export async function versionAt (origin: string): Promise<string | undefined> {
-  const [, version] = /"version":"([^"]+)"/.exec(await answerOf(`${origin}/status`) ?? '') ?? []
+  const [, version] = /"version":"([^"]+)"/.exec(await answerOf(`${origin}/status`)) ?? []
   return version
 }
 

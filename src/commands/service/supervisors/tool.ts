@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 
 /** How a program of the system has ended, and what it has said. */
 export interface Said {
-  /** Its exit code, or why it could not be run. */
-  readonly code: number | string
+  /** 0 where all is well, else its exit code or why it could not be run. */
+  readonly code: 0 | string
   /** What it has printed on both of its streams. */
   readonly text: string
 }
@@ -15,6 +15,6 @@ const PATIENCE = 90_000
 export const askTool = (command: string, args: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<Said> =>
   new Promise(resolve => {
     execFile(command, args, { env, timeout: PATIENCE, windowsHide: true }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : error.code ?? 'time-out', text: `${stdout}${stderr}`.trim() })
+      resolve({ code: error === null ? 0 : String(error.code), text: `${stdout}${stderr}`.trim() })
     })
   })
