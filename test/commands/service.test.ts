@@ -123,6 +123,8 @@ t.test('systemd: install writes the units, starts them, waits until requests are
   t.match(await ask('linux', [['install'], { port: other }], env, 300), { code: 1, err: /does not answer at .* within 0\.3 s\. journalctl --user -u codex-sidecar says why/ })
   t.strictSame(calls().slice(-6), ['--user reset-failed codex-sidecar.socket codex-sidecar.service', '--user daemon-reload', '--user stop codex-sidecar.socket codex-sidecar.service',
     '--user enable codex-sidecar.socket codex-sidecar.service', '--user start codex-sidecar.socket', '--user restart codex-sidecar.service'], 'a socket moves while nobody has it')
+  t.match(await ask('linux', [['install'], { port: other }], env, 300), { code: 1, err: 'does not answer' }, 'one that does not answer is started again')
+  t.strictSame(calls().slice(-2), ['--user start codex-sidecar.socket', '--user restart codex-sidecar.service'])
   t.match(await service('status'), { code: 1, out: `started, not ready at http://127.0.0.1:${other}\n` })
   rmSync(`${dir}/active`)
   t.match(await service('status'), { code: 1, out: 'not started, not ready' })
@@ -362,7 +364,7 @@ t.test('Task Scheduler: a task at logon without a window, whose batch file sets 
   t.match(await ask('win32', [['uninstall']], windows), { code: 1, err: 'schtasks /Delete: /Delete does not work' })
   good('/Delete')
   t.match(await ask('win32', [['uninstall']], windows), { code: 0 })
-  t.strictSame(all(dir).filter(path => path.includes('service.')), [])
+  t.strictSame(all(`${dir}/home`), [])
   bad('/Query')
   t.match(await ask('win32', [['install'], flags], windows), { code: 1, err: 'Task Scheduler does not answer' })
   await (await running)()

@@ -13,14 +13,10 @@ const LOOK = 100
 /** The body of one of our own paths, which answer on loopback names; empty where nobody answers. */
 async function answerOf (url: string): Promise<string> {
   const dispatcher = new Agent({ connect: { timeout: PATIENCE } })
-  try {
-    const { body } = await request(url, { dispatcher, headers: { host: 'localhost', accept: 'application/json' }, headersTimeout: PATIENCE, bodyTimeout: PATIENCE })
-    return await body.text()
-  } catch {
-    return ''
-  } finally {
-    await dispatcher.destroy()
-  }
+  const answer = await request(url, { dispatcher, headers: { host: 'localhost', accept: 'application/json' }, headersTimeout: PATIENCE, bodyTimeout: PATIENCE })
+    .then(({ body }) => body.text()).catch(() => '')
+  await dispatcher.destroy()
+  return answer
 }
 
 /** Whether a sidecar takes requests there. */
