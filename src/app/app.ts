@@ -144,7 +144,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
+  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle(), end: () => drain.end(times.drain) })
   const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, clock, version: legacy.version, since: legacy.since })
   registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
