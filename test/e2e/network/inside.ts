@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { ownNamespace } from '../own-namespace.ts'
@@ -60,4 +61,35 @@ export async function diagnose (main: string, env: Readonly<Record<string, strin
   const [json, text] = await Promise.all([doctor('--json'), doctor()])
   const { findings } = JSON.parse(json) as { findings: { check: string, severity: string, looked: string, result: string, mend?: string }[] }
   return { json, text, of: (check: string, host = 'api.openai.com') => findings.find(finding => finding.check === check && finding.looked.includes(host)) }
+}
+
+/** The stand-in upstream in the namespace `there`, at all its addresses; it says what it sees. */
+export async function startUpstreamThere (t: Test) {
+  const child = spawn('ip', ['netns', 'exec', 'there', process.execPath, ...process.execArgv, join(import.meta.dirname, 'upstream.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const exit = once(child, 'exit')
+  t.teardown(async () => { child.kill('SIGKILL'); await exit })
+  const seen = new Map<number, number>()
+  let resets = 0
+  let wake: (() => void) | undefined
+  const lines = createInterface(child.stdout)
+  const ready = once(lines, 'line')
+  lines.on('line', line => {
+    const { id, reset } = JSON.parse(line) as { id?: number, reset?: boolean }
+    if (id !== undefined) seen.set(id, (seen.get(id) ?? 0) + 1)
+    if (reset === true) resets++
+    wake?.()
+  })
+  await ready
+  return {
+    /** Has it reset all its connections. */
+    reset: async (): Promise<void> => {
+      const before = resets
+      child.stdin.write('reset\n')
+      while (resets === before) await new Promise<void>(resolve => { wake = resolve })
+    },
+    /** How often a request was seen. */
+    times: (id: number): number => seen.get(id) ?? 0,
+    /** How often the one was seen that was seen most often. */
+    most: (): number => Math.max(...seen.values())
+  }
 }
