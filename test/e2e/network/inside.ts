@@ -20,12 +20,12 @@ export const shell = (line: string): string => execFileSync('sh', ['-ec', line],
 /**
  * Plays a file of tests in namespaces of its own, where it may do as it likes with the network: the file is run once more,
  * there. Skipped where the machine does not allow them, or lacks a program.
- * @param body is given the main file of the program as it is built
+ * @param body is given the main file of the program as it is built, or of that which SIDECAR names
  */
 export async function inside (file: string, programs: readonly string[], body: (t: Test, main: string) => Promise<void>): Promise<void> {
   t.setTimeout(0)
   if (process.env[INSIDE] === 'yes') {
-    await t.test('the built program', { timeout: 0 }, async t => { await body(t, await build()) })
+    await t.test('the built program', { timeout: 0 }, async t => { await body(t, process.env['SIDECAR'] ?? await build()) })
     return
   }
   const missing = programs.filter(program => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
