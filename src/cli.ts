@@ -18,11 +18,12 @@ const commands: Readonly<Record<string, Entry>> = {
   release: { load: async () => (await import('./commands/release.ts')).release, words: 1 },
   doctor: { load: async () => (await import('./commands/doctor.ts')).doctor, words: 0 },
   setup: { load: async () => (await import('./commands/setup.ts')).setup, words: 1 },
+  service: { load: async () => (await import('./commands/service.ts')).service, words: 1 },
   demo: { load: async () => (await import('./commands/demo.ts')).demo, words: 0 }
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe', 'running', 'watch', 'use-system-ca', 'write', 'undo', 'yes'])
+const switches = new Set(['json', 'probe', 'running', 'watch', 'use-system-ca', 'write', 'undo', 'yes', 'user', 'machine'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
@@ -35,6 +36,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   codex-sidecar doctor         look for what is wrong: address, clients, logins, network; exit 1 where something is
   codex-sidecar setup CLIENT   print the lines that point a client here: openclaw, codex, claude-code, opencode, kilo,
                                cline, continue, qwen-code, openai, anthropic, ai, agents, langchain
+  codex-sidecar service WORD   install, uninstall or status: have the system start it (systemd, launchd, Task Scheduler)
   codex-sidecar demo           show what it does, without any network
   codex-sidecar --help | --version
 
@@ -44,6 +46,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
          --running             ask the running one what it holds about the token
   setup: --write              write them into the client's configuration, after showing the change (--yes asks nothing)
          --undo                take back what was written
+  service: --machine           for the whole machine instead of this user (systemd)
   doctor, status, release: --json  the report for programs
   status: --watch              again and again
 

@@ -45,7 +45,7 @@ const kinds = {
   internal_error: kind(500, 'api_error', 'proxy_internal_error', 'codex-sidecar failed on this request; neither you nor the upstream did. Retry, and report it with the request id.'),
 
   upstream_unreachable: upstream(502, 'destination_unavailable', 'Upstream connection error (socket hang up): the upstream could not be reached, %. Your credential was not judged. Check the network, then retry.'),
-  upstream_tls: upstream(502, 'tls_certificate_error', 'No secure connection to the upstream: % (nothing was sent). Check for an intercepting proxy and set NODE_EXTRA_CA_CERTS to its CA, then retry.'),
+  upstream_tls: upstream(502, 'tls_certificate_error', 'No secure connection to the upstream: % (nothing was sent). Where the network has a login page, log in there; where a proxy of it opens TLS, set NODE_EXTRA_CA_CERTS to its CA; then retry.'),
   upstream_reset: upstream(502, 'connection_terminated', 'Upstream connection error (connection reset): the upstream closed its connection %. Your own connection is unharmed; retry.'),
   upstream_protocol: upstream(502, 'http_protocol_error', 'The upstream sent something that is not valid HTTP: %. Retry; if it persists, the upstream is at fault.'),
   upstream_incomplete: upstream(502, 'http_response_incomplete', 'The upstream refused with status % and its explanation did not arrive whole. Your own connection is unharmed.'),

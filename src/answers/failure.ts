@@ -8,6 +8,9 @@ const unreachable = new Map(Object.entries({
   EAI_AGAIN: 'its name does not resolve at the moment',
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'the network is unreachable',
+  EINVAL: 'there is no route to it', // as Linux has it for routes that are black holes
+  EACCES: 'the rules of this machine do not allow it',
+  EPERM: 'the rules of this machine do not allow it',
   EADDRNOTAVAIL: 'this machine has no free port left',
   EMFILE: 'this machine has no free file descriptor left',
   PROXY_UNREACHABLE: 'the proxy on the way can not be reached, or hung up',
@@ -33,9 +36,15 @@ const protocol = new Map(Object.entries({
 const tlsCode = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO$)/
 
 /** Says a TLS failure without the certificate's names, which can be internal ones. */
-const tlsDetail = (code: string): string => code === 'ERR_TLS_CERT_ALTNAME_INVALID'
-  ? 'its certificate is for another name'
-  : code === 'CERT_HAS_EXPIRED' ? 'its certificate has expired' : `the handshake failed (${code})`
+const tlsDetails: readonly (readonly [code: RegExp, detail: string])[] = [
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for another name'],
+  [/^CERT_HAS_EXPIRED$/, 'its certificate has expired'],
+  [/^(?:UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|CERT_SIGNATURE)/, 'its certificate is signed by nobody this machine trusts'],
+  [/^ERR_SSL_(?:WRONG_VERSION|PACKET_LENGTH)/, 'it speaks no TLS'],
+  [/^/, 'the handshake failed']
+]
+
+const tlsDetail = (code: string): string => `${(tlsDetails.find(([known]) => known.test(code)) as (typeof tlsDetails)[number])[1]} (${code})`
 
 /**
  * What a failed upstream exchange is called in our own name.

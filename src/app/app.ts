@@ -154,7 +154,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   })
   app.addHook('preClose', () => drain.begin(times.drain))
 
-  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle() })
+  app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle(), end: () => drain.end(times.drain) })
   const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, usage, history, clock, version: legacy.version, since: legacy.since })
   registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, held: createHeld({ config, read, usage, verdicts: cache, clock }), listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)

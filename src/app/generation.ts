@@ -52,6 +52,8 @@ export interface Generation {
   readonly verdicts: VerdictCache
   /** Settles when no request or tunnel of it is left. */
   readonly idle: () => Promise<void>
+  /** Settles when nothing of it is under way, at the latest after the grace; what comes meanwhile is taken. */
+  readonly end: () => Promise<void>
 }
 
 /** What the first generation begins with. */

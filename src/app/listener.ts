@@ -1,11 +1,14 @@
 import { once } from 'node:events'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { createServer } from '../wire/node-http.ts'
 
+/** What a server says of a request. */
+const requests = ['request', 'checkContinue', 'checkExpectation']
+
 /** All that a server tells its app of. */
-const events = ['request', 'checkContinue', 'checkExpectation', 'connect', 'upgrade', 'clientError']
+const events = [...requests, 'connect', 'upgrade', 'clientError']
 
 const serverOptions = {
   /** ms between two looks for requests whose heads take too long. */
@@ -43,6 +46,8 @@ export class Listener {
   readonly #apps = new Set<FastifyInstance>()
   readonly #local: readonly string[]
   #current: FastifyInstance
+  /** Whether the sockets that listen stay open without us. */
+  #isBorrowed = false
 
   /**
    * @param app its own server never listens, but what is set there holds here
@@ -65,6 +70,7 @@ export class Listener {
   async listen (host: string, port: number, inherited: readonly number[] = []): Promise<{ url: string, port: number }> {
     await this.#take(this.#current)
     const [first = host, ...others] = host === 'localhost' ? this.#local : []
+    this.#isBorrowed = inherited.length > 0
     const addresses = await Promise.all(inherited.map(fd => this.#open({ fd })))
     const address = addresses[0] ?? await this.#open({ host: first, port })
     if (addresses.length === 0) {
@@ -86,13 +92,23 @@ export class Listener {
     void before.generation.idle().then(() => before.close()).then(() => this.#apps.delete(before))
   }
 
-  /** Drains all apps, then ends the connections. */
+  /** Drains all apps, then ends the connections. Where the sockets are inherited, the next process has them from the beginning on. */
   async close (): Promise<void> {
+    if (this.#isBorrowed) await this.#leave()
     await Promise.all([...this.#apps].map(app => app.close()))
     for (const server of this.#servers) {
       server.close()
       server.closeAllConnections()
     }
+  }
+
+  /** Takes no new connection, and one request more on those that are there: nobody is turned away whom the next process would serve. */
+  async #leave (): Promise<void> {
+    for (const server of this.#servers) {
+      server.close() // those that are idle too
+      for (const event of requests) server.prependListener(event, (_request: unknown, response: ServerResponse) => { response.shouldKeepAlive = false })
+    }
+    await Promise.all([...this.#apps].map(({ generation }) => generation.end()))
   }
 
   async #open (options: ListenOptions | { fd: number }): Promise<AddressInfo> {

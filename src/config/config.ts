@@ -46,8 +46,9 @@ export interface ConfigSources {
 /** What the option traces needs; whoever sets it installs them. */
 const tracePackages = ['api', 'core', 'resources', 'sdk-trace', 'exporter-trace-otlp-http'].map(name => `@opentelemetry/${name}`)
 
-interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: readonly string[], minimum?: number, maximum?: number }
-const declared = Object.entries<Declared>(optionsSchema.properties)
+interface Declared { type?: string, format?: string, flag?: string, env?: string, unit?: string, enum?: readonly string[], minimum?: number, maximum?: number, properties?: Record<string, Declared> }
+const declared = Object.entries<Declared>(optionsSchema.properties).flatMap(([name, { properties = {}, ...option }]) =>
+  [[name, option] as const, ...Object.entries(properties).map(([inner, option]) => [`${name}.${inner}`, option] as const)])
 
 /** Flags of the configuration, for the command line's help and parser. */
 export const configFlags: readonly string[] = ['config', ...declared.flatMap(([, { flag }]) => flag ?? [])]
@@ -82,11 +83,19 @@ function describe (error: ErrorObject, origins: ReadonlyMap<string, string>): st
   const extra = error.keyword === 'additionalProperties' ? [String(error.params['additionalProperty'])] : []
   const name = [...path, ...extra].filter(part => part !== '').join('.')
   const [top = ''] = name.split('.')
-  const label = (origins.get(top) as string).replace(NAME, name)
+  const label = String(origins.get(name) ?? origins.get(top)).replace(NAME, name)
   const { keyword, data } = error
   if (keyword === 'additionalProperties') return `${label}: no such option`
   if (keyword === 'required') return `${label}: ${String(error.params['missingProperty'])} is required`
   return `${label}: is ${given(data)}, allowed: ${allowed(error)}`
+}
+
+/** Sets an option, also one of a group. A group that is none stays as it is, to be reported. */
+function put (options: Record<string, unknown>, name: string, value: unknown): void {
+  const [top = '', inner] = name.split('.')
+  const { [top]: group = {} } = options
+  if (inner === undefined) options[top] = value
+  else if (typeof group === 'object') options[top] = { ...group, [inner]: value }
 }
 
 /** Whether a package can be loaded. */
@@ -116,11 +125,11 @@ export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.
   for (const name of Object.keys(options)) origins.set(name, `${file}: ${NAME}`)
   for (const [name, { type, flag, env: variable }] of declared) {
     const byEnv = variable === undefined ? undefined : text(env[variable])
-    if (byEnv !== undefined && !(name === 'port' && serviceLink.test(byEnv))) { options[name] = typed(byEnv, type); origins.set(name, String(variable)) }
+    if (byEnv !== undefined && !(name === 'port' && serviceLink.test(byEnv))) { put(options, name, typed(byEnv, type)); origins.set(name, String(variable)) }
     if (flag === undefined || !(flag in flags)) continue
     const byFlag = flags[flag]
     if (byFlag === undefined) mistakes.push(`--${flag}: needs a value`)
-    else { options[name] = typed(byFlag, type); origins.set(name, `--${flag}`) }
+    else { put(options, name, typed(byFlag, type)); origins.set(name, `--${flag}`) }
   }
   if (!validate(options)) {
     throw new ConfigError([...mistakes, ...(validate.errors as ErrorObject[]).map(error => describe(error, origins))])

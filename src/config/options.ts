@@ -110,7 +110,7 @@ export const optionsSchema = group({
     errorBody: ms('Wait for the body of an upstream error answer.', 3_000),
     handshake: ms('Wait for the upstream’s answer to a WebSocket handshake.', 15_000),
     ping: ms('Silence after a client’s WebSocket message until the upstream is asked for a sign of life; it ends when there is none in one and a half times as long again.', 10_000),
-    drain: ms('Grace for running requests on shutdown.', 30_000),
+    drain: { ...ms('Grace for running requests on shutdown.', 30_000), env: 'CODEX_SIDECAR_DRAIN' },
     active: ms('How long a good verdict holds; never past the token’s own end.', 600_000),
     inactive: ms('How long the upstream’s rejection holds; doubles while it is confirmed.', 15_000),
     inactiveMax: ms('Longest time a rejection holds without being asked again.', 120_000),

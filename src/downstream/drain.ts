@@ -42,6 +42,11 @@ export class Drain {
    */
   async begin (grace: number): Promise<void> {
     this.#begun = true
+    await this.end(grace)
+  }
+
+  /** Waits and stops as `begin` does, but takes what still comes. */
+  async end (grace: number): Promise<void> {
     const idle = this.idle()
     for (const running of this.#running) running?.drain?.()
     const timer = setTimeout(() => { for (const running of this.#running) running?.stop?.() }, grace)

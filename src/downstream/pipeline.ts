@@ -4,6 +4,9 @@ import type { Socket } from 'node:net'
 /** Requests of one connection that are in work at once: those behind them wait, since their answers have to come in order anyway. */
 const AT_ONCE = 16
 
+/** Requests of one connection that are begun, or given up, in one turn of the event loop: others are to have their turn meanwhile. */
+const A_TURN = 16
+
 /** Requests of one connection that may wait until no more is read from it. We then see no client leave, so it is more than any real one has. */
 const WAITING = 1_000
 
@@ -24,15 +27,12 @@ class Pipeline {
   readonly #socket: Socket
   /** Whether we are told when it reads on. */
   #watched = false
+  /** What this turn's share still has. */
+  #share = A_TURN
 
   constructor (socket: Socket) {
     this.#socket = socket
-    socket.once('close', () => {
-      for (const response of [...this.open]) {
-        if (response.socket === null) response.destroy().emit('close')
-      }
-      this.#advance()
-    })
+    socket.once('close', () => { this.#leave([...this.open]) })
   }
 
   /** Whether another one is begun at once. */
@@ -65,14 +65,24 @@ class Pipeline {
     this.#socket.pause()
   }
 
-  /** Begins those whose turn has come. Of a connection that is gone none is. */
+  /** Begins those whose turn has come. */
   #advance (): void {
-    while (this.#waiting.length > 0 && (this.#free || this.#socket.destroyed)) {
+    while (this.#share > 0 && this.#waiting.length > 0 && this.#free && !this.#socket.destroyed) {
       const { listener, request, response, done } = this.#waiting.shift() as Waiting
-      if (!this.#socket.destroyed) listener(request, response)
+      if (this.#share-- === A_TURN) setImmediate(() => { this.#share = A_TURN; this.#advance() })
+      listener(request, response)
       done()
     }
     if (!this.#full && this.#socket.isPaused()) this.#socket.resume()
+  }
+
+  /** The client is gone: what is open is over, and of what waits nothing is begun. */
+  #leave (open: ServerResponse[]): void {
+    for (const response of open.splice(0, A_TURN)) {
+      if (response.socket === null) response.destroy().emit('close')
+    }
+    for (const { done } of this.#waiting.splice(0, A_TURN)) done()
+    if (open.length > 0) setImmediate(() => { this.#leave(open) })
   }
 }
 

@@ -39,6 +39,8 @@ export class Knock {
   readonly #next = (): void => {
     const { reach, wanted, onReached } = this.#knocked
     if (!wanted() || this.#left-- === 0) return this.stop()
-    void reach().then(onReached, () => {}).then(() => { this.#timer &&= setTimeout(this.#next, GAP).unref() })
+    // Beside those that are not answered yet: the system repeats their first packets after 1, 2, 4 s, and the path may be back sooner.
+    this.#timer = setTimeout(this.#next, GAP).unref()
+    void reach().then(onReached, () => {})
   }
 }

@@ -21,7 +21,7 @@ t.test('each attack of part E once, and a fuzz, beside four live sessions: none 
   const live = await openLiveSessions(port, session => { notes.add(session) })
   const names = Object.keys(attacks)
   const counts = new Map<string, number>()
-  await attackUntil(() => counts.size === names.length && notes.size === 4, { port, random, hangUp: () => {} }, counts)
+  await attackUntil(() => counts.size === names.length && notes.size === 4, { port, random, hangUp: () => {}, complain: what => { live.wrong.push(what) } }, counts)
   await live.close()
   t.strictSame(live.wrong, [])
   t.strictSame([...notes].sort(), ['HTTP', 'WebSocket', 'event stream', 'upload'])

@@ -15,7 +15,7 @@ const counts = new Map<string, number>()
 const begun = once(process, 'message') as Promise<[{ port: number, pid: number }]>
 process.send?.({ url: hostile.url })
 const [{ port, pid }] = await begun
-const target = { port, random, hangUp: () => { process.kill(pid, 'SIGHUP') }, announce: (name: string) => { process.send?.({ name }) } }
+const target = { port, random, hangUp: () => { process.kill(pid, 'SIGHUP') }, announce: (name: string) => { process.send?.({ name }) }, complain: (wrong: string) => { process.send?.({ wrong }) } }
 process.on('message', message => { attacking = message === 'attack' })
 while (attacking !== undefined) {
   while (!attacking) await sleep(20)

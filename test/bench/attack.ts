@@ -66,16 +66,19 @@ await sleep(1_000)
 const base = { mb: sidecar.rss(), handles: sidecar.handles() }
 
 let counts: [string, number][] = []
+/** Answers to the attackers themselves that should have been good. */
+const complaints: string[] = []
 const end = performance.now() + minutes * 60_000
 const stopped = new Promise<void>(resolve => {
   attacker.on('message', message => {
-    const { counts: played, name = '' } = message as { counts?: typeof counts, name?: string }
-    if (played === undefined) attack = name
-    else counts = played
+    const { counts: played, name = attack, wrong } = message as { counts?: typeof counts, name?: string, wrong?: string }
+    attack = name
+    if (played !== undefined) counts = played
+    if (wrong !== undefined) complaints.push(wrong)
     if (played !== undefined && performance.now() > end) resolve()
   })
 })
-for (let n = 0; performance.now() < end; n++) {
+for (let n = 0; performance.now() < end || n % 2 === 1; n++) { // after an attack only: then the attackers say how many there were
   const next = n % 2 === 0 ? 'quiet' : 'attack'
   phase = undefined
   if (n > 0) attacker.send(next)
@@ -88,7 +91,7 @@ phase = undefined
 attacker.send('quiet')
 await stopped
 clearInterval(sampling)
-const violations = [...live.wrong]
+const violations = [...live.wrong, ...complaints]
 
 /** What is left of attacks ends in the times that the configuration names. */
 for (let i = 0; i < 60 && sidecar.handles() > base.handles + 8; i++) await sleep(500)

@@ -15,6 +15,7 @@ import type { Finding } from '../../src/commands/doctor/finding.ts'
 import { homeOf } from '../../src/commands/doctor/home.ts'
 import { openclawLogins } from '../../src/commands/doctor/logins/openclaw.ts'
 import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
+import { troubleOf } from '../../src/commands/doctor/network/trouble.ts'
 import { interception } from '../../src/commands/doctor/network/upstream.ts'
 import { ownOrigin } from '../../src/commands/own-address.ts'
 import { loadConfig } from '../../src/config/config.ts'
@@ -541,10 +542,19 @@ t.test('the upstreams', async t => {
     t.match(await upstream(t, url), [{ severity: 'problem', result: /^the connection broke \((?:ECONNRESET|UND_ERR_SOCKET)\)$/ }])
     t.match(await upstream(t, url.replace('http:', 'https:')), [{ severity: 'problem', result: /^the connection is cut in the TLS handshake: .* \(TLS_RESET\)$/, mend: /^openssl s_client -connect 127\.0\.0\.1:\d+$/ }])
   })
+  t.test('speak no TLS', async t => {
+    const { url } = await startUpstream(t, refuse(new Date()))
+    t.match(await upstream(t, url.replace('http:', 'https:')), [{ severity: 'problem', result: /^no TLS is spoken there: a login page of the network, or a wrong port/, mend: /^log in to the network in a browser .*curl -v http:\/\/127\.0\.0\.1:\d+\)$/ }])
+  })
+  t.test('can not be reached from this machine', async t => {
+    const of = (code: string) => troubleOf(Object.assign(new Error('no'), { code }), { url: 'https://a.test', patience: 1, proxy: undefined })
+    for (const code of ['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EINVAL']) t.match(of(code), { words: `this machine has no route to it (${code})`, mend: /^connect it to a network/ })
+    t.match(of('EPERM'), { words: 'the rules of this machine do not allow it (EPERM)', mend: 'allow a.test in its firewall, or export HTTPS_PROXY=http://HOST:PORT' })
+  })
   t.test('show a certificate that nobody vouches for, or only a CA of the network', async t => {
     const certificate = await selfSigned('localhost')
     const url = await startTls(t, certificate)
-    t.match(await upstream(t, url), [{ severity: 'problem', result: /^its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/, mend: /^export NODE_EXTRA_CA_CERTS=\/path\/to\/its-ca\.pem \(or codex-sidecar --use-system-ca / }])
+    t.match(await upstream(t, url), [{ severity: 'problem', result: /^its certificate is signed by nobody this machine trusts: a proxy of your network intercepts TLS, or its login page answers \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/, mend: /^export NODE_EXTRA_CA_CERTS=\/path\/to\/its-ca\.pem \(or codex-sidecar --use-system-ca / }])
     const trusting = { files: { 'ca.pem': certificate.cert }, options: { caFile: 'FOLDER/ca.pem' } }
     const { of } = await examine(t, { upstream: url, ...trusting })
     t.match(of('upstream'), [{ severity: 'ok', result: /TLS verified$/ }])
@@ -558,7 +568,7 @@ t.test('the upstreams', async t => {
     const wrong = await selfSigned('elsewhere.example')
     const trusting = (cert: string) => ({ files: { 'ca.pem': cert }, options: { caFile: 'FOLDER/ca.pem' } })
     t.match(await upstream(t, await startTls(t, old), trusting(old.cert)), [{ severity: 'problem', result: /^its certificate is not valid at the time this machine shows \(CERT_HAS_EXPIRED\)$/, mend: /^date -u/ }])
-    t.match(await upstream(t, await startTls(t, wrong), trusting(wrong.cert)), [{ severity: 'problem', result: /^its certificate is for another name/, mend: /^openssl s_client -connect localhost:\d+$/ }])
+    t.match(await upstream(t, await startTls(t, wrong), trusting(wrong.cert)), [{ severity: 'problem', result: /^its certificate is for another name/, mend: /^log in to the network in a browser \(who answers there: openssl s_client -connect localhost:\d+\)$/ }])
   })
   t.test('want to see a certificate', async t => {
     const [server, client] = await Promise.all([selfSigned('localhost'), selfSigned('client.example')])

@@ -76,6 +76,15 @@ t.test('flags before environment before file before defaults', async t => {
   t.equal(loadConfig({ env: { CODEX_SIDECAR_ANTHROPIC_UPSTREAM: 'http://a/b' } }).routes[1]?.upstream, 'http://a/b/messages')
 })
 
+t.test('an option of a group has a variable too', async t => {
+  const dir = t.testdir({ 'a.json': '{ "times": { "drain": 1, "connect": 2 } }', 'b.json': '{ "times": 5 }' })
+  const env = { CODEX_SIDECAR_DRAIN: '7' }
+  t.match(loadConfig({ env }).times, { drain: 7, connect: 10_000 })
+  t.match(loadConfig({ env, flags: { config: `${dir}/a.json` } }).times, { drain: 7, connect: 2 })
+  t.strictSame(mistakes({ env: { CODEX_SIDECAR_DRAIN: 'x' } }), ['CODEX_SIDECAR_DRAIN: is "x", allowed: a whole number from 1 to 2147483647 (ms)'])
+  t.match(mistakes({ env, flags: { config: `${dir}/b.json` } }), [/b\.json: times: is 5/], 'a group that is none is a mistake still')
+})
+
 t.test('proxies', async t => {
   /** What stands before an origin, as the environment has it. */
   const before = (env: Record<string, string>, origin = 'https://api.openai.com', route?: string): string | undefined => {

@@ -8,6 +8,15 @@ import { startUpstream } from '../fixtures/upstream.ts'
 const get = (path: string, token?: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${token === undefined ? '' : `Authorization: Bearer ${token}\r\n`}\r\n`
 const turn = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
 
+/** Counts turns of the event loop, which is that of the sidecar, too. */
+function countTurns (): () => number {
+  let turns = 0
+  let over = false
+  const count = (): void => { if (!over) { turns++; setImmediate(count) } }
+  count()
+  return () => { over = true; return turns }
+}
+
 t.test('one connection that pipelines refusals gives others their turn, and gets all of its answers', async t => {
   const { port, lines } = await startSidecar(t, { upstream: 'http://127.0.0.1:1' })
   const other = new RawClient(t, port)
@@ -51,8 +60,10 @@ t.test('one connection has 16 requests in work at once, the others in their turn
   t.equal(await inFlight(), 16)
   let idle = false
   const settled = app.generation.idle().then(() => { idle = true })
+  const turns = countTurns()
   hanging.socket.resetAndDestroy()
   await settled
+  t.ok(turns() > 600 / 20, 'they are given up a share at a time')
   t.ok(idle)
   t.equal(await inFlight(), 0)
   t.equal(held.length, 17)

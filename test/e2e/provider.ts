@@ -53,6 +53,7 @@ export async function startProvider (t: Test, { halves = 0, fault, takes = token
     // Codex reads `models`, others `data`.
     if (path.endsWith('/models')) return json(response, 200, { object: 'list', data: [], models: [] })
     const make = turns.find(([pattern]) => pattern.test(path))?.[1]
+    if (path.endsWith('/responses/resp_1')) return sendStream(response, firstHalf(responsesTurn(TEXT)).slice(-1)) // a background response, read on from an event, that is still in progress
     if (make === undefined || request.method !== 'POST') return json(response, 404, noPath)
     // Codex compresses the body where it is signed in with ChatGPT, and always wants a stream.
     if (fault === 'reset') return void request.socket.resetAndDestroy()

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -11,14 +11,10 @@ import { WebSocket } from 'ws'
 const exec = promisify(execFile)
 const root = join(import.meta.dirname, '..', '..')
 
-/** Compiles the program as `npm run build` does, beside the one in use: within the project, where its libraries are found. */
-export async function build (t: Test): Promise<string> {
-  const cache = join(root, '.cache')
-  await mkdir(cache, { recursive: true })
-  const folder = await mkdtemp(join(cache, 'build-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  await exec(join(root, 'node_modules', '.bin', 'tsc'), ['-p', '.tsconfig.build.json', '--outDir', folder], { cwd: root })
-  return join(folder, 'main.js')
+/** Builds the program, as `npm run build` does, and gives its main file. */
+export async function build (): Promise<string> {
+  await exec(process.execPath, ['.build.js'], { cwd: root })
+  return join(root, 'dist', 'main.js')
 }
 
 /** What a process holds in memory, MB. */

@@ -19,7 +19,7 @@ import { Table } from './table.ts'
 t.setTimeout(300_000)
 
 let main = ''
-t.before(async () => { main = await build(t) })
+t.before(async () => { main = await build() })
 
 const socketUrl = (url: string): string => `${url.replace('http', 'ws')}/v1/responses`
 const MB = 1 << 20

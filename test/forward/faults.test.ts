@@ -288,9 +288,13 @@ t.test('a full lane answers once the wait for a place is over, and leaves the ot
 t.test('failures by their codes', t => {
   const cases: [code: string, ours: string][] = [
     ['EHOSTUNREACH', 'upstream_unreachable'], ['UND_ERR_CONNECT_TIMEOUT', 'upstream_timeout'], ['CERT_HAS_EXPIRED', 'upstream_tls'],
-    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'upstream_protocol'], ['UND_ERR_INVALID_ARG', 'invalid_request'], ['EPIPE', 'upstream_reset'], ['TLS_RESET', 'upstream_unreachable']
+    ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'upstream_protocol'], ['UND_ERR_INVALID_ARG', 'invalid_request'], ['EPIPE', 'upstream_reset'], ['TLS_RESET', 'upstream_unreachable'],
+    ['EINVAL', 'upstream_unreachable'], ['EACCES', 'upstream_unreachable'], ['EPERM', 'upstream_unreachable']
   ]
   for (const [code, ours] of cases) t.equal(explain(Object.assign(new Error('x'), { code })).code, ours)
   t.equal(explain(new Error('bad upgrade')).code, 'upstream_protocol')
+  for (const [code, says] of [['SELF_SIGNED_CERT_IN_CHAIN', 'signed by nobody this machine trusts'], ['ERR_SSL_WRONG_VERSION_NUMBER', 'speaks no TLS'], ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'the handshake failed']] as const) {
+    t.match(explain(Object.assign(new Error('x'), { code })), { code: 'upstream_tls', message: says })
+  }
   t.end()
 })

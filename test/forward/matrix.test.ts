@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import { readProxy } from '../../src/config/network/proxy.ts'
+import { issued } from '../fixtures/certificate.ts'
 import { openFaultUpstream } from '../fixtures/fault-upstream.ts'
 import { openLive } from '../fixtures/live.ts'
 import { cells, kinds, play, routesFor, type Cell } from '../fixtures/matrix.ts'
-import { startSocksProxy } from '../fixtures/proxies.ts'
+import { startHttpProxy, startSocksProxy } from '../fixtures/proxies.ts'
 import { Random } from '../fixtures/random.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 
@@ -13,34 +14,35 @@ const AT_ONCE = { uploads: 3, others: 24 }
 /** Cells in a run of all tests; `npm run matrix` plays all of them, behind a proxy with MATRIX_PROXY. */
 const SAMPLE = 250
 
-/**
- * The proxy between the sidecar and its upstreams: a scheme, and `+password`.
- * @param wanted socks5 or socks5h: an HTTP proxy answers for itself where it is no tunnel
- */
+/** The proxy between the sidecar and its upstreams, and whom to trust for it: a scheme, and `+password`. */
 async function proxyOf (t: Test, wanted: string | undefined) {
   if (wanted === undefined) return undefined
   const [scheme = '', password] = wanted.split('+')
+  const { ca, ...certificate } = await issued('localhost') // by a CA of its own: OpenSSL takes CAs of one name for one another
   const options = {
     knows: (to: string) => to.startsWith('nobody') ? undefined : Number(to.replace(/^.*:/, '')),
-    ...password === undefined ? undefined : { wants: `user:${password}` }
+    ...password === undefined ? undefined : { wants: `user:${password}` },
+    ...scheme === 'https' ? { tls: certificate } : undefined
   }
-  const { port } = await startSocksProxy(t, options)
-  return readProxy(`${scheme}://${password === undefined ? '' : `user:${password}@`}localhost:${port}`, 'MATRIX_PROXY')
+  const isHttp = scheme.startsWith('http')
+  const { port } = await (isHttp ? startHttpProxy : startSocksProxy)(t, options)
+  return { isHttp, ca: [ca], proxy: readProxy(`${scheme}://${password === undefined ? '' : `user:${password}@`}localhost:${port}`, 'MATRIX_PROXY') }
 }
 
 async function run (t: Test, chosen: readonly Cell[]): Promise<void> {
-  const upstream = await openFaultUpstream()
-  t.teardown(upstream.close)
   const behind = await proxyOf(t, process.env['MATRIX_PROXY'])
+  const upstream = await openFaultUpstream({ tunnelled: behind?.isHttp === true }) // where it is no tunnel, an HTTP proxy answers for itself
+  t.teardown(upstream.close)
   const { port, lines } = await startSidecar(t, {
     upstream: upstream.origins.plain,
     logLevel: 'info',
-    config: { routes: routesFor(upstream), ca: upstream.ca, proxies: { before: () => behind } },
+    config: { routes: routesFor(upstream), ca: [...upstream.ca, ...behind?.ca ?? []], proxies: { before: () => behind?.proxy } },
     times: { connect: 2_000, headers: 2_000, streamHeaders: 2_000, handshake: 2_000, errorBody: 500, idleStream: 2_000 }
   })
   const beside = await openLive(t, port)
   // Whether a connection that is reset at once was ever there is told by a proxy, one way or the other.
-  const queues = chosen.filter(({ behaviour }) => behind === undefined || behaviour.origin !== 'accept-rst')
+  const untold: readonly unknown[] = behind === undefined ? [] : behind.isHttp ? ['accept-rst', 'accept-fin'] : ['accept-rst']
+  const queues = chosen.filter(({ behaviour }) => !untold.includes(behaviour.origin))
   const started = performance.now()
   const wrong: string[] = []
   const work = async (queue: Cell[], atOnce: number): Promise<void> => {

@@ -7,6 +7,8 @@ import { request } from 'undici'
 import { createCredentialReader } from '../../src/credential/credential.ts'
 import type { Status } from '../../src/status/status.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { issued } from '../fixtures/certificate.ts'
+import { say } from '../fixtures/program.ts'
 import { startHttpProxy, startSocksProxy } from '../fixtures/proxies.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { logSink, startSidecar } from '../fixtures/sidecar.ts'
@@ -79,21 +81,56 @@ t.test('a credential shows its fingerprint and nothing else, and another one in 
 t.test('a proxy’s password is in no log line, answer, metric or page, whatever becomes of what goes through it', async t => {
   const upstream = await startUpstream(t, (_request, response) => { response.end() })
   const knows = { 'there.test:80': Number(new URL(upstream.url).port) }
+  const { ca, ...identity } = await issued('localhost')
   const bodies: string[] = []
+  const dir = t.testdir({ 'ca.pem': ca })
   for (const wants of [`user:${CANARY}`, 'another:one']) {
-    const ports = { http: (await startHttpProxy(t, { knows, wants })).port, socks5h: (await startSocksProxy(t, { knows, wants })).port }
+    const ports = {
+      http: (await startHttpProxy(t, { knows, wants })).port, https: (await startHttpProxy(t, { knows, wants, tls: identity })).port, socks5h: (await startSocksProxy(t, { knows, wants })).port
+    }
     for (const [scheme, port] of Object.entries(ports)) {
       for (const to of ['http://there.test', 'https://there.test', 'http://gone.test']) {
-        const { url, app, lines } = await startSidecar(t, { upstream: to, logLevel: 'trace', env: { ALL_PROXY: `${scheme}://user:${CANARY}@127.0.0.1:${port}` } })
-        for (const path of ['/v1/models', '/metrics', '/status']) bodies.push(await (await request(`${url}${path}`, { headers: { authorization: 'Bearer good' } })).body.text())
-        bodies.push(JSON.stringify(lines()), inspect(app.generation.config, { depth: 9, showHidden: true }))
+        const env = { ALL_PROXY: `${scheme}://user:${CANARY}@localhost:${port}` }
+        const { port: own, url, app, lines } = await startSidecar(t, { upstream: to, logLevel: 'trace', env, config: { ca: [ca] } })
+        for (const path of ['/v1/models', '/metrics', '/status', '/readyz', '/livez']) bodies.push(await (await request(`${url}${path}`, { headers: { authorization: 'Bearer good' } })).body.text())
+        bodies.push(await (await request(`${url}/status`, { headers: { accept: 'text/html' } })).body.text())
+        const client = new RawClient(t, own)
+        client.write('GET /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+        const { rawHead, body } = await client.answer()
+        bodies.push(rawHead, body, JSON.stringify(lines()), inspect(app.generation.config, { depth: 9, showHidden: true }))
+        if (to !== 'http://there.test') continue
+        const upstreams = Object.fromEntries(['CHATGPT', 'OPENAI', 'ANTHROPIC'].map(name => [`CODEX_SIDECAR_${name}_UPSTREAM`, `${to}/v1/`]))
+        for (const args of [['doctor'], ['doctor', '--json'], ['check'], ['status']]) {
+          const { out, err } = await say([...args, '--port', String(own)], { ...env, ...upstreams, HOME: dir })
+          bodies.push(out, err)
+          if (args.length === 2) t.match(out, /ALL_PROXY/, 'the proxy is spoken of')
+        }
       }
     }
   }
   t.strictSame(leaks(bodies.join('\n')), [])
   t.notMatch(bodies.join('\n'), Buffer.from(`user:${CANARY}`).toString('base64').slice(0, 20), 'nor as it is sent')
-  t.equal(upstream.seen.length, 2, 'with it requests get through')
-  t.match(upstream.seen, [{ headers: { 'proxy-authorization': undefined } }, {}], 'and the upstream does not see it')
+  t.match(upstream.seen.filter(({ method }) => method === 'GET').length, 6, 'with it requests and handshakes get through')
+  t.ok(upstream.seen.every(({ headers }) => headers['proxy-authorization'] === undefined), 'and the upstream does not see it')
+})
+
+t.test('nor in what is said of a proxy that can not be used', async t => {
+  const dir = t.testdir({ 'config.json': JSON.stringify({ routes: [{ prefix: '/v1', upstream: 'https://there.test/v1', proxy: `socks4://user:${CANARY}@proxy.test` }] }) })
+  const said: string[] = []
+  for (const HTTPS_PROXY of [`socks4://user:${CANARY}@proxy.test`, `http://user:${CANARY}@`, `user:${CANARY}@proxy.test:port`, `http://user:a/${CANARY}@proxy.test:1`, `http://user:${CANARY}@proxy.test:99999`, `socks5://user:${CANARY.repeat(9)}@proxy.test`]) {
+    for (const command of [[], ['doctor'], ['doctor', '--json'], ['check']]) {
+      const { code, out, err } = await say(command, { HOME: dir, HTTPS_PROXY })
+      t.equal(code, 2)
+      said.push(out, err)
+    }
+  }
+  for (const command of [[], ['doctor', '--json'], ['check']]) {
+    const { code, out, err } = await say([...command, '--config', `${dir}/config.json`], { HOME: dir })
+    t.equal(code, 2)
+    said.push(out, err)
+  }
+  t.match(said.join('\n'), 'HTTPS_PROXY: is "socks4://***@proxy.test"')
+  t.strictSame(leaks(said.join('\n')), [])
 })
 
 t.test('the log takes no request, no response and no words of a foreign error', async t => {

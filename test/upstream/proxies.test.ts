@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
 import { loadConfig } from '../../src/config/config.ts'
+import { readProxy, type ForwardProxy } from '../../src/config/network/proxy.ts'
+import { openSocksTunnel } from '../../src/upstream/connect/socks-tunnel.ts'
 import { createWay } from '../../src/upstream/connect/way.ts'
 import { issued, selfSigned } from '../fixtures/certificate.ts'
 import { freePort } from '../fixtures/free-port.ts'
@@ -122,6 +125,14 @@ t.test('what goes wrong at a proxy is said so', async t => {
   t.match(await told(t, { env: { HTTPS_PROXY: `socks5://localhost:${tls.port}` } }, 'https://nobody.invalid'), { ...unreachable, message: /its name does not resolve/ }, 'socks5: this machine resolves')
 })
 
+t.test('a SOCKS proxy that is silent for longer than the library waits is a time-out too', async t => {
+  const { url } = await startRawUpstream(t, () => {})
+  const proxy = readProxy(url.replace('http:', 'socks5h:'), 'ALL_PROXY') as ForwardProxy
+  const socket = connect(proxy.port, '127.0.0.1')
+  await once(socket, 'connect')
+  await t.rejects(openSocksTunnel(socket, proxy, { hostname: HOST, port: 443 }, 1), { code: 'UND_ERR_CONNECT_TIMEOUT' })
+})
+
 t.test('an upstream without a name is asked for by its address, and our own requests go the same way', async t => {
   for (const scheme of ['http', 'socks5h']) {
     const { url, asked } = await startProxy(t, scheme, { knows: {} })
@@ -139,7 +150,7 @@ t.test('TLS is checked behind a proxy as without one', async t => {
   const { knows } = await startBoth(t)
   for (const scheme of ['http', 'socks5h']) {
     const { url } = await startProxy(t, scheme, { knows: { [`${HOST}:443`]: knows[`${HOST}:443`], 'other.test:443': knows[`${HOST}:443`] } })
-    t.match(await told(t, { env: { HTTPS_PROXY: url } }), { status: 502, code: 'upstream_tls', message: /the handshake failed/ }, 'nobody vouches for it')
+    t.match(await told(t, { env: { HTTPS_PROXY: url } }), { status: 502, code: 'upstream_tls', message: /its certificate is signed by nobody this machine trusts/ }, 'nobody vouches for it')
     const [own] = await certificates
     t.match(await told(t, { env: { HTTPS_PROXY: url }, config: { ca: [own.ca] } }, 'https://other.test'), { code: 'upstream_tls', message: /its certificate is for another name/ })
     const cut = await startRawUpstream(t, socket => { socket.once('data', () => { socket.resetAndDestroy() }) })

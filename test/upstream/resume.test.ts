@@ -148,6 +148,27 @@ t.test('knocking ends with its reason, and when it is told to', async t => {
   t.match([knocks, reached], [2, 2], 'one that is under way is let come to its end')
 })
 
+t.test('a knock that nobody answers does not hold up the next one', async t => {
+  const keep = setInterval(() => {}, 1_000) // its own timer holds no process
+  t.teardown(() => { clearInterval(keep) })
+  let knocks = 0
+  await new Promise<void>(resolve => {
+    const knock = new Knock({
+      reach: async () => {
+        if (++knocks === 2) {
+          knock.stop()
+          resolve()
+        }
+        return new Promise(() => {})
+      },
+      wanted: () => true,
+      onReached: () => {}
+    })
+    knock.begin()
+  })
+  t.equal(knocks, 2)
+})
+
 t.test('the network is found to be back before a request is', async t => {
   const port = await freePort()
   const clock = simulatedClock() // stands still, so that no wait of the circuit ever ends by itself

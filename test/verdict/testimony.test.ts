@@ -146,6 +146,7 @@ t.test('words of an upstream are said again without anything like a secret, on o
     'Your account was deactivated, please check your email for more information'
   ]
   for (const words of kept) t.equal(safeWords(words), words)
+  for (const words of ['Provided authentication token is invalid.', 'Your API key is disabled, ask its owner', 'Bearer token is expired']) t.equal(safeWords(words), words, 'a plain word is no secret')
   for (const secret of ['sk-proj-abc123DEF', 'sk-ant-oat01-x', 'eyJhbGciOiJSUzI1NiJ9.eyJ4Ijox.c2ln', 'ek_68af', 'aB3dE5fG7hI9jK1lM3nO5pQ7', 'A'.repeat(48)]) {
     t.notMatch(safeWords(`Incorrect API key provided: ${secret}. Try again`), secret, secret)
   }

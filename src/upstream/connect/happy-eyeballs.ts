@@ -13,7 +13,7 @@ const DELAY = 250
 const options = { highWaterMark: 65_536 }
 
 /** What says of this machine alone that an address can not be reached: not why the upstream can not. */
-const local: ReadonlySet<unknown> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'])
+const local: ReadonlySet<unknown> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL', 'EACCES', 'EPERM'])
 
 /** What a name stands for. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
 import { SocksClient } from 'socks'
+import { errors } from 'undici'
 import type { ForwardProxy } from '../../config/network/proxy.ts'
 import type { Endpoint } from './happy-eyeballs.ts'
 import { ProxyError, type ProxyTrouble } from './proxy-error.ts'
@@ -13,7 +14,8 @@ const troubles: readonly (readonly [says: RegExp, code: ProxyTrouble, message: s
   [/Socket closed|ECONNRESET|EPIPE/, 'PROXY_UNREACHABLE', 'the proxy hung up within the SOCKS handshake']
 ]
 
-function troubleOf ({ message }: Error): ProxyError {
+function troubleOf ({ message }: Error): Error {
+  if (message.includes('timed out')) return new errors.ConnectTimeoutError()
   const [, code, words] = troubles.find(([says]) => says.test(message)) ?? [message, 'PROXY_PROTOCOL', 'the proxy does not speak SOCKS5']
   return new ProxyError(code, words)
 }
@@ -22,7 +24,7 @@ function troubleOf ({ message }: Error): ProxyError {
  * Asks a SOCKS5 proxy for a connection (RFC 1928, RFC 1929).
  * @param socket the connection to it, which becomes the tunnel
  * @param timeout ms
- * @throws ProxyError; the system's error where a name does not resolve that this machine is to resolve
+ * @throws ProxyError; ConnectTimeoutError; the system's error where a name does not resolve that this machine is to resolve
  */
 export async function openSocksTunnel (socket: Socket, proxy: ForwardProxy, { hostname, port }: Endpoint, timeout: number): Promise<void> {
   const { scheme, hostname: proxyHost, port: proxyPort } = proxy

@@ -1,3 +1,4 @@
+import { bodies } from './bodies.ts'
 import { faults, ourFaults, type Fault } from './faults.ts'
 import { socketFaults, type SocketFault } from './socket-faults.ts'
 
@@ -33,6 +34,11 @@ export const sets: Readonly<Record<string, readonly Case[]>> = {
     ...of(faults),
     { ...good, name: 'connection refused for 5 s', refuse: 5000 },
     { ...good, name: 'connection refused for 12 s', refuse: 12_000 }
+  ],
+  /** Streams as real upstreams send them. */
+  bodies: [
+    ...Object.entries(bodies['for good']).map(([name, fault]): Case => ({ ...good, name, fault, times: Infinity })),
+    ...of(bodies['both times'])
   ],
   /** What a person meets in a day. */
   clients: [
