@@ -27,7 +27,7 @@ const [V1, ROOT, CODEX] = [`${ORIGIN}/v1`, ORIGIN, `${ORIGIN}/backend-api/codex`
 /** What a client is given, and what is said of it. */
 function planned (command: string, env: Record<string, string>, args: string[] = [], configuration = config) {
   const { upstreams, notes, point } = planFor(command, { env, args, config: configuration })
-  return { upstreams, notes, ...point(ORIGIN) }
+  return { ...point(ORIGIN), upstreams, notes }
 }
 
 t.test('a program gets the variables of the SDKs, and an upstream of its own stays behind us', async t => {
@@ -258,6 +258,17 @@ t.test('Windows has its own ways: a console for all, and children that end by th
   t.ok(isTerminalGone(false, 'win32'), 'a hangup there is a closed console')
   t.strictSame([['/dev/null', true], ['/nowhere/tty', true], ['/nowhere/tty', false]].map(([path, had]) => isTerminalGone(had as boolean, 'linux', path as string)), [false, true, false])
   watchOver(0, undefined, 'win32')()
+
+  const npm = { 'openclaw.cmd': '', openclaw: '#!/bin/sh\n', node_modules: { openclaw: { 'package.json': '{ "name": "openclaw", "version": "2026.4.9" }' } } }
+  const dir = t.testdir({ npm, '.codex': { 'config.toml': 'openai_base_url = "https://gate.example/v1"\r\n' }, '.claude': { 'settings.json': '{\r\n "env": { "ANTHROPIC_BASE_URL": "http://127.0.0.1:7257" }\r\n}' } })
+  const env = { USERPROFILE: dir, PATH: `${dir}/npm` }
+  t.match(planned('C:\\Users\\me\\AppData\\Roaming\\npm\\codex.cmd', env).upstreams, { CODEX_SIDECAR_OPENAI_UPSTREAM: 'https://gate.example/v1' }, 'a shim of npm’s, and the user’s folder by its name there')
+  t.match(planned('CLAUDE.EXE'.toLowerCase(), env).args, ['--settings'])
+  const { env: { OPENCLAW_CONFIG_PATH: copy = '' } = {}, finish } = planned('openclaw.ps1', { ...env, OPENCLAW_STATE_DIR: `${dir}/state` })
+  finish?.()
+  t.match(copy, /state.openclaw\.json\.codex-sidecar-run-/)
+  const { env: { OPENCLAW_CONFIG_PATH: other = '' } = {} } = planned('openclaw', { ...env, OPENCLAW_STATE_DIR: `${dir}/state` })
+  t.match(readFileSync(other, 'utf8'), '"openai-codex"', 'the package beside the shim')
 })
 
 /** `codex-sidecar run -- COMMAND`, without a terminal, with a home of its own. */
