@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import t from 'tap'
+import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
 import { startProcess } from '../fixtures/program.ts'
 import { jwt } from '../fixtures/token.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'
@@ -58,9 +59,10 @@ for (const version of OPENCLAW) {
     t.match(readFileSync(join(home, '.local/state/codex-sidecar/run.log'), 'utf8'), old ? '"path":"/backend-api/codex/responses"' : '"path":"/v1/responses"')
     t.equal(readFileSync(join(state, 'openclaw.json'), 'utf8'), own)
     t.strictSame(readdirSync(state).filter(name => name.startsWith('openclaw.json')), ['openclaw.json'])
-    const ofCatalogs = readdirSync(join(state, 'agents'), { recursive: true, encoding: 'utf8' }).filter(name => /models\.json|openclaw-agent\.sqlite$/.test(name)).map(name => join(state, 'agents', name))
-    t.comment(ofCatalogs)
-    for (const file of ofCatalogs) t.notMatch(readFileSync(file, 'latin1'), /"baseUrl": ?"http:\/\/127\.0\.0\.1/, file)
+    const sqlite = ownSqlite() ?? commandSqlite(process.env) as Sqlite
+    const catalogs = readdirSync(join(state, 'agents'), { recursive: true, encoding: 'utf8' }).filter(name => /models\.json|openclaw-agent\.sqlite$/.test(name)).map(name => join(state, 'agents', name))
+    const texts = catalogs.flatMap(file => file.endsWith('sqlite') ? readRow(sqlite, file, 'SELECT value_json AS json FROM cache_entries') : readFileSync(file, 'utf8'))
+    t.strictSame(texts.filter(text => text.includes('http://127.0.0.1')), [], 'nothing of ours in its catalogs')
     t.strictSame(processesOf(home), [])
   })
 }
