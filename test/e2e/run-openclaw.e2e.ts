@@ -59,9 +59,9 @@ for (const version of OPENCLAW) {
     t.match(readFileSync(join(home, '.local/state/codex-sidecar/run.log'), 'utf8'), old ? '"path":"/backend-api/codex/responses"' : '"path":"/v1/responses"')
     t.equal(readFileSync(join(state, 'openclaw.json'), 'utf8'), own)
     t.strictSame(readdirSync(state).filter(name => name.startsWith('openclaw.json')), ['openclaw.json'])
-    const sqlite = ownSqlite() ?? commandSqlite(process.env) as Sqlite
+    const sqlite = ownSqlite() ?? commandSqlite(process.env)
     const catalogs = readdirSync(join(state, 'agents'), { recursive: true, encoding: 'utf8' }).filter(name => /models\.json|openclaw-agent\.sqlite$/.test(name)).map(name => join(state, 'agents', name))
-    const texts = catalogs.flatMap(file => file.endsWith('sqlite') ? readRow(sqlite, file, 'SELECT value_json AS json FROM cache_entries') : readFileSync(file, 'utf8'))
+    const texts = catalogs.flatMap(file => file.endsWith('sqlite') ? readRow(sqlite as Sqlite, file, 'SELECT value_json AS json FROM cache_entries') : readFileSync(file, 'utf8'))
     t.strictSame(texts.filter(text => text.includes('http://127.0.0.1')), [], 'nothing of ours in its catalogs')
     t.strictSame(processesOf(home), [])
   })
