@@ -53,7 +53,7 @@ const clients: Readonly<Record<string, (home: string, key: string) => Client | P
 }
 
 /** A client before a stand-in upstream: through `run`, or as it is, straight to it. */
-async function start (t: Test, client: string, { key = GOOD, straight = false, ...options }: ProviderOptions & { key?: string, straight?: boolean } = {}) {
+async function start (t: Test, client: string, { key = GOOD, straight = false, jobs = false, ...options }: ProviderOptions & { key?: string, straight?: boolean, jobs?: boolean } = {}) {
   const home = mkdtempSync(join(tmpdir(), 'codex-sidecar-one-word-'))
   t.teardown(() => {
     endProcessesOf(home)
@@ -68,7 +68,8 @@ async function start (t: Test, client: string, { key = GOOD, straight = false, .
   const before = client.startsWith('codex') ? readFileSync(join(home, '.codex', 'config.toml'), 'utf8') : ''
   const [first, ...rest] = command
   const line: [string, ...string[]] = straight ? [first, ...client.startsWith('codex') ? ['-c', `openai_base_url="${v1}"`] : [], ...rest] : [process.execPath, program, 'run', '--', ...command]
-  const started = startProcess(t, line, { detached: true, env: { ...none, PATH: process.env['PATH'], HOME: home, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NO_PROXY: '127.0.0.1', ...own, ...env } })
+  // The system lets nobody stop who has no shell with jobs above him (signal(7), orphaned process groups).
+  const started = startProcess(t, jobs ? ['bash', '-c', 'set -m; "$@" & while kill -0 $!; do wait $!; done 2>/dev/null', 'sh', ...line] : line, { detached: true, env: { ...none, PATH: process.env['PATH'], HOME: home, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NO_PROXY: '127.0.0.1', ...own, ...env } })
   const log = (): string => { try { return readFileSync(join(home, '.local/state/codex-sidecar/run.log'), 'utf8') } catch { return '' } }
   return {
     ...started, home, upstream, log,
@@ -157,15 +158,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   }
 }
 
-t.test('SIGTSTP stops the client, SIGCONT lets it go on to its end', async t => {
-  const run = await start(t, 'node script.mjs (openai)', { fault: 'hang' })
+t.test('SIGTSTP stops the client, SIGCONT lets it go on', async t => {
+  const run = await start(t, 'node script.mjs (openai)', { fault: 'hang', jobs: true })
   await hanging(run)
-  const [pid = 0] = clientOf(run)
-  run.child.kill('SIGTSTP')
+  const lines = processesOf(run.home)
+  const find = (command: RegExp): number => Number.parseInt(lines.find(line => command.test(line)) ?? '')
+  const [ours, pid] = [find(/^\d+ \S*node \S+ run -- /), find(/^\d+ \S*node \S+script\.mjs$/)]
+  process.kill(ours, 'SIGTSTP')
   while (stateOf(pid) !== 'T') await sleep(20)
-  run.child.kill('SIGCONT')
+  process.kill(ours, 'SIGCONT')
   while (stateOf(pid) === 'T') await sleep(20)
-  run.child.kill('SIGTERM')
+  process.kill(ours, 'SIGTERM')
   await run.exit
   await leavesNothing(t, run)
 })
