@@ -187,7 +187,7 @@ t.test('OpenClaw’s providers are pointed here by its generation, its login and
   t.match(bare.plan({}, ['--dev']).env, { OPENCLAW_CONFIG_PATH: /\.openclaw-dev\// })
   t.match(bare.plan({ OPENCLAW_STATE_DIR: `${bare.home}/state` }, ['--dev']).env, { OPENCLAW_CONFIG_PATH: /\/state\// })
   const few = { ...config, routes: config.routes.filter(({ prefix }) => prefix === '/v1') }
-  const { env: { OPENCLAW_CONFIG_PATH: copy = '' } = {} } = planFor('openclaw', { env: { HOME: bare.home, PATH: '' }, args: [], config: few }).point(ORIGIN)
+  const { env: { OPENCLAW_CONFIG_PATH: copy = '' } = {} } = planFor('openclaw', { env: { HOME: bare.home }, args: [], config: few }).point(ORIGIN)
   t.equal(readFileSync(copy, 'utf8'), '')
 })
 
