@@ -67,9 +67,10 @@ export const run: Command = async context => {
     return 1
   }
   log.info({ command }, `listening on ${url}`)
-  for (const note of [...plan.notes, ...where]) say(note)
-  const { args: before = [], env: variables = {} } = plan.point(url)
-  const { code, signal } = await runChild({ command, args: [...before, ...args], env: { ...env, ...pastProxies(env), ...variables }, terminal: hasTerminal() },
+  const { args: before = [], env: variables = {}, footprint, finish = () => [], notes = [] } = plan.point(url)
+  for (const note of [...plan.notes, ...notes, ...where]) say(note)
+  const after = (): void => { for (const note of finish()) say(note) }
+  const { code, signal } = await runChild({ command, args: [...before, ...args], env: { ...env, ...pastProxies(env), ...variables }, terminal: hasTerminal(), footprint, after },
     code => say(`cannot start ${command} (${code})${code === 'ENOENT' ? ': it is not on the PATH' : ''}`))
   log.info({ code, signal }, 'draining')
   await listener.close()

@@ -1,12 +1,16 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, readFileSync, statSync, truncateSync, watch, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, watch, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { dirname } from 'node:path'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname } from 'node:path'
+import json5 from 'json5'
 import t, { type Test } from 'tap'
+import { keepBeside, writeBeside } from '../../src/commands/run/beside.ts'
 import { planClaude } from '../../src/commands/run/claude.ts'
 import { planFor } from '../../src/commands/run/clients.ts'
 import { pastProxies } from '../../src/commands/run/environment.ts'
 import { logFile, openLogFile, stateFolder } from '../../src/commands/run/log-file.ts'
+import { forgetInDatabases } from '../../src/commands/run/openclaw/catalogs.ts'
 import { planOpencode } from '../../src/commands/run/opencode.ts'
 import { hasTerminal, isTerminalGone } from '../../src/commands/terminal.ts'
 import { watchOver } from '../../src/commands/run/watchdog.ts'
@@ -23,7 +27,7 @@ const [V1, ROOT, CODEX] = [`${ORIGIN}/v1`, ORIGIN, `${ORIGIN}/backend-api/codex`
 /** What a client is given, and what is said of it. */
 function planned (command: string, env: Record<string, string>, args: string[] = [], configuration = config) {
   const { upstreams, notes, point } = planFor(command, { env, args, config: configuration })
-  return { upstreams, notes, ...point(ORIGIN) }
+  return { ...point(ORIGIN), upstreams, notes }
 }
 
 t.test('a program gets the variables of the SDKs, and an upstream of its own stays behind us', async t => {
@@ -117,6 +121,121 @@ t.test('opencode and kilo get a configuration in a variable, over what is in it'
   t.match(Object.keys(planned('C:\\npm\\kilo.cmd', { HOME: dir }).env ?? {}), ['KILO_CONFIG_CONTENT'])
 })
 
+/** A home of OpenClaw, and what `run` makes of it. */
+function openclawHome (t: Test, files: Readonly<Record<string, string>>) {
+  const home = mkdtempSync(`${tmpdir()}/codex-sidecar-openclaw-`) // a test may have several
+  t.teardown(() => { rmSync(home, { recursive: true }) })
+  mkdirSync(`${home}/.openclaw`)
+  const file = `${home}/.openclaw/openclaw.json`
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(`${home}/.openclaw/${name}`), { recursive: true })
+    writeFileSync(`${home}/.openclaw/${name}`, text)
+  }
+  const plan = (env: Record<string, string> = {}, args: string[] = [], command = 'openclaw') => planFor(command, { env: { HOME: home, PATH: '', ...env }, args, config }).point(ORIGIN)
+  const providers = (...of: Parameters<typeof plan>): unknown => {
+    const { env: { OPENCLAW_CONFIG_PATH: copy = '' } = {}, finish } = plan(...of)
+    const content = json5.parse<{ models?: { providers?: object } }>(readFileSync(copy, 'utf8'))
+    finish?.()
+    return content.models?.providers
+  }
+  return { home, file, plan, providers }
+}
+
+const codexLogin = { baseUrl: `${ORIGIN}/backend-api/codex`, api: 'openai-chatgpt-responses', request: { allowPrivateNetwork: true } }
+const codex2026 = { 'openai-codex': { baseUrl: `${ORIGIN}/backend-api`, api: 'openai-codex-responses', models: [] } }
+
+t.test('OpenClaw gets a copy of its configuration beside its own, which stays as it is', async t => {
+  const text = '\uFEFF// mine\n{\n  $include: "./base.json5", // the rest\n  agents: { $include: ["./a.json"] },\n}\n'
+  const { home, file, plan } = openclawHome(t, { 'openclaw.json': text, 'base.json5': '{ gateway: { $include: "./nowhere.json" } }' })
+  const { env, notes, finish } = plan()
+  const copy = `${file}.codex-sidecar-run-${process.pid}`
+  t.strictSame(env, { OPENCLAW_CONFIG_PATH: copy })
+  t.equal(readFileSync(copy, 'utf8'), `// mine\n{\n  "models": { "providers": { "openai": { "baseUrl": "${ORIGIN}/backend-api/codex", "api": "openai-chatgpt-responses", "request": { "allowPrivateNetwork": true } } } },\n  $include: "./base.json5", // the rest\n  agents: { $include: ["./a.json"] },\n}\n`)
+  t.equal(statSync(copy).mode & 0o777, 0o600)
+  t.strictSame(notes, ['OpenClaw has a copy of ~/.openclaw/openclaw.json for this run: what it writes there is gone with it'])
+  writeFileSync(`${copy}.bak`, '')
+  mkdirSync(`${copy}.more`)
+  t.strictSame(finish?.(), [])
+  t.strictSame(readdirSync(`${home}/.openclaw`).sort(), ['base.json5', 'openclaw.json'])
+  t.equal(readFileSync(file, 'utf8'), text)
+  const again = plan()
+  rmSync(`${home}/.openclaw`, { recursive: true })
+  t.strictSame(again.finish?.(), [], 'OpenClaw may have been taken away meanwhile')
+})
+
+t.test('OpenClaw’s providers are pointed here by its generation, its login and what its includes say', async t => {
+  const bin = t.testdir({ 'old.cmd': '', old: '', node_modules: { openclaw: { 'package.json': '{ "name": "openclaw", "version": "2026.4.9" }', 'openclaw.mjs': '' } }, other: { 'package.json': '{}', openclaw: '' } })
+  symlinkSync('node_modules/openclaw/openclaw.mjs', `${bin}/openclaw`)
+  const bare = openclawHome(t, {})
+  t.strictSame(bare.providers(), { openai: codexLogin }, 'no configuration yet')
+  t.strictSame(bare.providers({ PATH: [`${bin}/nowhere`, bin].join(delimiter) }), codex2026, 'by the package on the PATH')
+  t.strictSame(bare.providers({}, [], `${bin}/openclaw`), codex2026)
+  t.strictSame(bare.providers({ PATH: `${bin}/other` }), { openai: codexLogin }, 'a command that is no package')
+  t.strictSame(bare.providers({ OPENAI_API_KEY: 'sk-a' }), { openai: { baseUrl: V1, api: 'openai-responses', models: [], request: { allowPrivateNetwork: true } } })
+  t.match(bare.plan({ OPENAI_BASE_URL: 'https://gate.example/v1' }).notes, [/provider openai goes past/], 'a variable that it reads itself')
+
+  const parts = openclawHome(t, {
+    'openclaw.json': '{ models: { $include: "./parts/models.json" }, auth: { profiles: { a: { provider: "openai-codex" } } } }',
+    'parts/models.json': '{ "$include": ["./more.json", "./openclaw.json"], "providers": { "openai": { "models": [1] } } }',
+    'parts/more.json': '{ "providers": { "openai": { "baseUrl": "https://chatgpt.com/backend-api/codex", "api": "openai-chatgpt-responses", "models": [2] }, "anthropic": { "baseUrl": "https://gate.example", "api": "anthropic-messages" } } }',
+    'parts/openclaw.json': '{ "$include": "./openclaw.json" }'
+  })
+  t.match(parts.plan().notes, [/provider anthropic goes past/, /copy/])
+  t.strictSame(parts.providers({ OPENAI_API_KEY: 'sk-a' }), { openai: { baseUrl: `${ORIGIN}/backend-api/codex` } }, 'beside the include, which its own keys go before')
+  t.strictSame(openclawHome(t, { 'openclaw.json': '{ meta: { lastTouchedVersion: "2026.4.9" } }' }).providers(), codex2026)
+  for (const args of [['--profile', 'x'], ['--profile=x']]) t.match(bare.plan({}, args).env, { OPENCLAW_CONFIG_PATH: /\.openclaw-x\/openclaw\.json\.codex/ })
+  t.match(bare.plan({}, ['--dev']).env, { OPENCLAW_CONFIG_PATH: /\.openclaw-dev\// })
+  t.match(bare.plan({ OPENCLAW_STATE_DIR: `${bare.home}/state` }, ['--dev']).env, { OPENCLAW_CONFIG_PATH: /\/state\// })
+  const few = { ...config, routes: config.routes.filter(({ prefix }) => prefix === '/v1') }
+  const { env: { OPENCLAW_CONFIG_PATH: copy = '' } = {} } = planFor('openclaw', { env: { HOME: bare.home }, args: [], config: few }).point(ORIGIN)
+  t.equal(readFileSync(copy, 'utf8'), '')
+})
+
+t.test('where OpenClaw’s configuration cannot be copied it goes past, and says why without a word of it', async t => {
+  t.strictSame(openclawHome(t, { 'openclaw.json': '{ secret' }).plan(), { notes: ['OpenClaw goes past codex-sidecar: ~/.openclaw/openclaw.json cannot be copied (it is not valid)'] })
+  const { home, plan } = openclawHome(t, {})
+  writeFileSync(`${home}/file`, '')
+  t.match(plan({ OPENCLAW_CONFIG_PATH: `${home}/file/openclaw.json` }), { env: undefined, notes: [/cannot be copied \(E\w+\)/] })
+})
+
+t.test('OpenClaw’s catalogs of models are as they were, once nobody listens here any more', async t => {
+  const { home, plan } = openclawHome(t, { 'openclaw.json': '{}', 'agents/main/agent/models.json': '{"before":1}', 'agents/idle/agent/models.json': '{"idle":1}', 'agents/new/agent/a': '', 'agents/none/a': '' })
+  const catalog = (name: string): string => `${home}/.openclaw/agents/${name}/agent/models.json`
+  const { finish } = plan()
+  for (const name of ['main', 'new']) writeFileSync(catalog(name), `{ "baseUrl": "${ORIGIN}/v1" }`)
+  mkdirSync(dirname(catalog('later')), { recursive: true })
+  writeFileSync(catalog('later'), `{ "baseUrl": "${ORIGIN}/v1" }`)
+  writeFileSync(catalog('idle'), '{"idle":2}')
+  t.strictSame(finish?.(), [])
+  t.equal(readFileSync(catalog('main'), 'utf8'), '{"before":1}')
+  t.equal(readFileSync(catalog('idle'), 'utf8'), '{"idle":2}', 'what does not name us is its own business')
+  t.strictSame(['main', 'idle', 'new', 'later'].map(name => readdirSync(dirname(catalog(name)))), [['models.json'], ['models.json'], ['a'], []])
+
+  const asked: unknown[] = []
+  class DatabaseSync {
+    constructor (path: string, options: object) { asked.push(path, options) }
+    prepare (sql: string) { return { all: () => { asked.push(sql); return [] } } }
+    close (): void { asked.push('closed') }
+  }
+  const database = `${dirname(catalog('main'))}/openclaw-agent.sqlite`
+  forgetInDatabases([catalog('main')], ORIGIN, () => undefined)
+  writeFileSync(database, 'no database')
+  forgetInDatabases([catalog('main')], ORIGIN, () => ({ DatabaseSync }))
+  t.strictSame(asked, [database, { readOnly: false }, `DELETE FROM cache_entries WHERE scope = 'plugin-model-catalog-v1' AND instr(value_json, '${ORIGIN}/') > 0`, 'closed'])
+  t.throws(() => { forgetInDatabases([catalog('main')], ORIGIN, () => undefined) }, /no SQLite/)
+  t.match(plan().finish?.(), [/may still name http:.*openclaw doctor --fix/])
+})
+
+t.test('what a machine that went down has left is seen to by the next run', async t => {
+  const dir = t.testdir({ a: 'now', b: 'with us', 'b.codex-sidecar-run-999999999': 'before', 'a.codex-sidecar-run-999999999': '', 'a.codex-sidecar-run-999999999.bak': '', 'a.codex-sidecar-run-1': '', 'a.codex-sidecar-run-5.bak': '' })
+  const path = writeBeside(`${dir}/a`, 'new', 5)
+  t.equal(path, `${dir}/a.codex-sidecar-run-5`)
+  keepBeside(`${dir}/b`, 6)
+  t.equal(readFileSync(`${dir}/b`, 'utf8'), 'before')
+  keepBeside(`${dir}/c`, 6)
+  t.strictSame(readdirSync(dir).sort(), ['a', 'a.codex-sidecar-run-1', 'a.codex-sidecar-run-5', 'b', 'b.codex-sidecar-run-6'], 'that of a process that lives stays')
+})
+
 t.test('the log lies where the system has such files, begins anew when it is large, and is its owner’s', async t => {
   t.equal(stateFolder({ LOCALAPPDATA: '/l' }, 'win32'), '/l/codex-sidecar')
   t.match(stateFolder({ USERPROFILE: '/u' }, 'win32'), /^\/u.AppData.Local.codex-sidecar$/)
@@ -138,7 +257,18 @@ t.test('Windows has its own ways: a console for all, and children that end by th
   t.notOk(hasTerminal('linux', '/nowhere/tty'))
   t.ok(isTerminalGone(false, 'win32'), 'a hangup there is a closed console')
   t.strictSame([['/dev/null', true], ['/nowhere/tty', true], ['/nowhere/tty', false]].map(([path, had]) => isTerminalGone(had as boolean, 'linux', path as string)), [false, true, false])
-  watchOver(0, [], 'win32')()
+  watchOver(0, undefined, 'win32')()
+
+  const npm = { 'openclaw.cmd': '', openclaw: '#!/bin/sh\n', node_modules: { openclaw: { 'package.json': '{ "name": "openclaw", "version": "2026.4.9" }' } } }
+  const dir = t.testdir({ npm, '.codex': { 'config.toml': 'openai_base_url = "https://gate.example/v1"\r\n' }, '.claude': { 'settings.json': '{\r\n "env": { "ANTHROPIC_BASE_URL": "http://127.0.0.1:7257" }\r\n}' } })
+  const env = { USERPROFILE: dir, PATH: `${dir}/npm` }
+  t.match(planned('C:\\Users\\me\\AppData\\Roaming\\npm\\codex.cmd', env).upstreams, { CODEX_SIDECAR_OPENAI_UPSTREAM: 'https://gate.example/v1' }, 'a shim of npm’s, and the user’s folder by its name there')
+  t.match(planned('CLAUDE.EXE'.toLowerCase(), env).args, ['--settings'])
+  const { env: { OPENCLAW_CONFIG_PATH: copy = '' } = {}, finish } = planned('openclaw.ps1', { ...env, OPENCLAW_STATE_DIR: `${dir}/state` })
+  finish?.()
+  t.match(copy, /state.openclaw\.json\.codex-sidecar-run-/)
+  const { env: { OPENCLAW_CONFIG_PATH: other = '' } = {} } = planned('openclaw', { ...env, OPENCLAW_STATE_DIR: `${dir}/state` })
+  t.match(readFileSync(other, 'utf8'), '"openai-codex"', 'the package beside the shim')
 })
 
 /** `codex-sidecar run -- COMMAND`, without a terminal, with a home of its own. */
@@ -261,6 +391,25 @@ t.test('kill -9 of us ends the client too, and leaves no process and no port', a
   await closed
   t.match(program.out, 'SIGHUP')
   t.ok(await isFree(portIn(program.out)))
+})
+
+t.test('kill -9 of us takes OpenClaw’s copy away too, and puts its catalog back', { skip: process.platform === 'win32' && 'Windows has no such signal' }, async t => {
+  const home = t.testdir({
+    '.openclaw': { 'openclaw.json': '{}', agents: { main: { agent: { 'models.json': 'before' } }, new: { agent: {} } } },
+    openclaw: `#!/bin/sh\necho "$OPENCLAW_CONFIG_PATH"\nsed 's/.*"baseUrl": "\\(.[^"]*\\)".*/\\1/' "$OPENCLAW_CONFIG_PATH" | tee "$HOME/.openclaw/agents/main/agent/models.json" >"$HOME/.openclaw/agents/new/agent/models.json"\n: >"$OPENCLAW_CONFIG_PATH.bak"\necho up\nexec sleep 1000\n`
+  })
+  chmodSync(`${home}/openclaw`, 0o700)
+  const state = `${home}/.openclaw`
+  const program = startProcess(t, commandLine(['run', '--', `${home}/openclaw`]), { detached: true, env: { HOME: home, XDG_STATE_HOME: home, OPENCLAW_HOME: '', OPENCLAW_STATE_DIR: '', OPENCLAW_CONFIG_PATH: '' } })
+  await program.printed('up')
+  t.match(readFileSync(`${state}/agents/main/agent/models.json`, 'utf8'), /^http:\/\/127\.0\.0\.1:\d+\/backend-api\/codex$/m)
+  t.equal(readdirSync(state).length, 4)
+  const watcher = watch(`${state}/agents/new/agent`)
+  program.child.kill('SIGKILL')
+  while (readdirSync(`${state}/agents/new/agent`).length > 0) await once(watcher, 'change')
+  watcher.close()
+  t.equal(readFileSync(`${state}/agents/main/agent/models.json`, 'utf8'), 'before')
+  t.strictSame([readdirSync(state).sort(), readdirSync(`${state}/agents/main/agent`)], [['agents', 'openclaw.json'], ['models.json']])
 })
 
 t.test('in a terminal its keys reach the client once, by the terminal itself', { skip: !existsSync('/usr/bin/script') && 'needs script(1)' }, async t => {

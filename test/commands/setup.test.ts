@@ -139,6 +139,18 @@ t.test('a link stays one, and what it leads to is written', async t => {
   t.match(readFileSync(join(home, 'dotfiles/claude.json'), 'utf8'), ORIGIN)
   t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0 })
   t.equal(readFileSync(join(home, 'dotfiles/claude.json'), 'utf8'), '{}\n')
+
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0 })
+  const file = join(home, 'dotfiles/claude.json')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('{', '{\r\n\t"mine": 1,'))
+  chmodSync(file, 0o444)
+  const written = readFileSync(file, 'utf8')
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 1, err: /is read-only/ })
+  t.equal(readFileSync(file, 'utf8'), written, 'read-only since: it waits for its owner')
+  chmodSync(file, 0o644)
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0 })
+  t.strictSame(JSON.parse(readFileSync(file, 'utf8')), { mine: 1 })
+  t.ok(lstatSync(join(home, CLAUDE)).isSymbolicLink())
 })
 
 t.test('what can not be written well is left alone, and says why', async t => {

@@ -1,5 +1,6 @@
 import spawn from 'cross-spawn'
 import { constants } from 'node:os'
+import type { Footprint } from './beside.ts'
 import { watchOver } from './watchdog.ts'
 
 /** How a child ended: its exit code, or that of a shell for the signal that ended it. */
@@ -19,6 +20,10 @@ export interface Program {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether a terminal gives it the signals of its keys. */
   readonly terminal: boolean
+  /** What is to be taken away at the end where we are killed and cannot do it ourselves. */
+  readonly footprint?: Footprint | undefined
+  /** What is done at its end. */
+  readonly after?: (() => void) | undefined
 }
 
 /**
@@ -27,10 +32,10 @@ export interface Program {
  * @param failed told why the program could not be started
  * @returns how it ended, once it has
  */
-export function runChild ({ command, args, env, terminal }: Program, failed: (code: string) => void): Promise<Ended> {
+export function runChild ({ command, args, env, terminal, footprint, after }: Program, failed: (code: string) => void): Promise<Ended> {
   return new Promise(resolve => {
     const child = spawn(command, [...args], { env, stdio: 'inherit' })
-    const dismiss = child.pid === undefined ? (): void => {} : watchOver(child.pid)
+    const dismiss = child.pid === undefined ? (): void => {} : watchOver(child.pid, footprint)
     const listeners = new Map<NodeJS.Signals, () => void>()
     for (const signal of toPass) listeners.set(signal, () => { child.kill(signal) })
     for (const signal of ofTerminals) listeners.set(signal, terminal ? () => {} : () => { child.kill(signal) })
@@ -38,6 +43,7 @@ export function runChild ({ command, args, env, terminal }: Program, failed: (co
     if (!terminal) listeners.set('SIGTSTP', () => { child.kill('SIGTSTP') })
     for (const [signal, listener] of listeners) process.on(signal, listener)
     const end = (ended: Ended): void => {
+      after?.()
       dismiss()
       for (const [signal, listener] of listeners) process.off(signal, listener)
       resolve(ended)

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.ts'
 import { pointsHere } from '../doctor/clients/base-url.ts'
 import { filled } from '../doctor/home.ts'
+import type { Footprint } from './beside.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -10,9 +11,15 @@ export interface Pointing {
   readonly args?: readonly string[]
   /** Variables instead of its own. */
   readonly env?: Env
+  /** What it leaves in the client's folder, until the run's end. */
+  readonly footprint?: Footprint
+  /** Takes it away at the end. @returns what could not be done, for a person */
+  readonly finish?: () => readonly string[]
+  /** What of it goes past us, for a person. */
+  readonly notes?: readonly string[]
 }
 
-/** How a client is pointed here for one run, with nothing written. */
+/** How a client is pointed here for one run, with nothing of its own changed. */
 export interface Plan {
   /** Our own variables for the upstreams that the client would have gone to: they stay where they are, behind us. */
   readonly upstreams: Env

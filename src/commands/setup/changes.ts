@@ -58,7 +58,8 @@ function urlForApi (api: unknown, { codex, backendApi, v1, root }: ReturnType<ty
   return new Map([['openai-codex-responses', backendApi], ['openai-chatgpt-responses', codex], ['openai-responses', v1], ['openai-completions', v1], ['anthropic-messages', root]]).get(String(api))
 }
 
-function openclawTarget (env: Env, config: Config): Target {
+/** OpenClaw's configuration, of either generation. */
+export function openclawTarget (env: Env, config: Config): Target {
   const urls = baseUrls(ownOrigin(config))
   const at = (...keys: string[]): Path => ['models', 'providers', ...keys]
   const request = { allowPrivateNetwork: true }

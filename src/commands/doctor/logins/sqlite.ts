@@ -21,12 +21,17 @@ export function commandSqlite (env: Readonly<Record<string, string | undefined>>
   return {
     DatabaseSync: class {
       readonly #file: string
-      constructor (file: string) { this.#file = file }
+      readonly #access: readonly string[]
+      constructor (file: string, { readOnly }: { readOnly: boolean }) {
+        this.#file = file
+        this.#access = readOnly ? ['-readonly'] : []
+      }
+
       prepare (sql: string) {
         return {
           all: (): unknown[] => {
-            const { status, stdout } = run('-readonly', '-json', this.#file, sql)
-            if (status !== 0) throw new Error('sqlite3 could not read it')
+            const { status, stdout } = run(...this.#access, '-json', this.#file, sql)
+            if (status !== 0) throw new Error('sqlite3 could not do it')
             return stdout === '' ? [] : JSON.parse(stdout) as unknown[]
           }
         }
