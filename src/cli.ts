@@ -20,7 +20,7 @@ const commands: Readonly<Record<string, Entry>> = {
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe', 'use-system-ca', 'write', 'undo', 'yes'])
+const switches = new Set(['json', 'probe', 'use-system-ca', 'write', 'undo', 'yes', 'local-service'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
@@ -39,6 +39,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
          --probe               ask the upstream too
   setup: --write              write them into the client's configuration, after showing the change (--yes asks nothing)
          --undo                take back what was written
+         --local-service       openclaw 2026.9: lines with which OpenClaw starts codex-sidecar itself
   doctor: --json               the report for programs
 
 All options: config/README.md
