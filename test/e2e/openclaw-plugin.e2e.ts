@@ -8,7 +8,8 @@ import { startGateway } from './openclaw/gateway.ts'
 import { installOpenClaw } from './openclaw/installation.ts'
 import { ANSWER, startStandIn, type Standing } from './openclaw/stand-in.ts'
 
-// config/openclaw-plugin in the real OpenClaw: installed with its own commands, used, and taken out again.
+// config/openclaw-plugin in the real OpenClaw: installed with its own commands, used, and taken out again. Without a base URL
+// for openai OpenClaw would look for its Codex plugin at npm at every command.
 
 const VERSION = '2026.9.6'
 const TURN = 120_000
@@ -29,8 +30,7 @@ t.test(`OpenClaw ${VERSION} with the plugin`, async (t: Test) => {
   const tokens: Record<string, Standing> = { [good]: 'good', [dead]: 'revoked' }
   const upstream = await startStandIn(t, tokens)
   const installation = await installOpenClaw(VERSION)
-  const gateway = await startGateway(t, installation, { main: upstream.url, helper: upstream.url }, { main: good }, {
-    adapt: config => ({ ...config, models: { ...config.models, providers: {} } }),
+  const gateway = await startGateway(t, installation, { main: `${upstream.url}/backend-api`, helper: upstream.url }, { main: good }, {
     variables: { CODEX_SIDECAR_CHATGPT_UPSTREAM: `${upstream.url}/backend-api/` },
     typed: [['plugins', 'install', '--link', folder, '--force', '--accept-capabilities'], ['models', 'set', 'codex-sidecar/gpt-5.4']]
   })
@@ -47,6 +47,7 @@ t.test(`OpenClaw ${VERSION} with the plugin`, async (t: Test) => {
   t.match(await ask('main'), { kind: 'answer', text: ANSWER.main }, 'a whole turn goes through codex-sidecar')
   upstream.order.asker = 'helper'
   t.match(await ask('main', '/btw what are we doing?'), { kind: 'answer', text: ANSWER.helper }, 'a /btw too')
+  t.notOk(upstream.seen.some(({ kind }) => kind === 'upgrade'), 'the provider of the name openai, which opens WebSockets, is not asked')
 
   await gateway.signIn({ main: dead })
   t.match(await ask('main', '/btw what are we doing?'), { kind: 'error', text: /Invalid bearer token - .*Sign in again/s }, 'a helper with a dead token says cause and remedy')
