@@ -2,15 +2,16 @@ import { loadConfig } from '../config/config.ts'
 import { baseUrls, recipes, usableRecipes } from '../status/setup-lines.ts'
 import type { Command } from './command.ts'
 import { ownOrigin } from './own-address.ts'
+import { localService } from './setup/local-service.ts'
 import { writeOrRefuse } from './setup/write.ts'
 
 /**
  * Prints the lines that point a client here; with `--write` they are written into its configuration, with `--undo` taken
- * back. Exit 1 where a configuration is left alone, 2 for a client it does not know, or whose routes the configuration
+ * back; with `--local-service` OpenClaw's have it start us. Exit 1 where a configuration is left alone, 2 for a client it does not know, or whose routes the configuration
  * lacks.
  */
 export const setup: Command = async context => {
-  const { flags: { write, undo, yes: _, ...flags }, env, words: [client = ''], stdout, stderr } = context
+  const { flags: { write, undo, yes: _, 'local-service': started, ...flags }, env, words: [client = ''], stdout, stderr } = context
   const config = loadConfig({ flags, env })
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {
@@ -18,7 +19,8 @@ export const setup: Command = async context => {
     return 2
   }
   const prefixes = config.routes.map(({ prefix }) => prefix)
-  const all = recipe(baseUrls(ownOrigin(config)))
+  const origin = ownOrigin(config)
+  const all = recipe(baseUrls(origin, started === undefined ? undefined : localService(context, origin)))
   const usable = usableRecipes(all, prefixes)
   if (usable.length === 0) {
     const missing = [...new Set(all.flatMap(({ needs }) => needs === '' ? [] : `${needs}/`))]

@@ -1,5 +1,15 @@
+/** How OpenClaw starts a program before the first request to its provider: `models.providers.X.localService`, since 2026.5. */
+export interface LocalService { readonly command: string, readonly args: readonly string[], readonly healthUrl: string, readonly idleStopMs: number }
+
 /** Base URLs for clients, one for each way that a client builds its paths. */
-interface BaseUrls { readonly codex: string, readonly backendApi: string, readonly v1: string, readonly root: string }
+interface BaseUrls {
+  readonly codex: string
+  readonly backendApi: string
+  readonly v1: string
+  readonly root: string
+  /** Where OpenClaw is to start us. */
+  readonly localService?: LocalService | undefined
+}
 
 /** Instructions for a client: what they are for and where they go, and the lines themselves, none where there is only something to know. */
 export interface Recipe {
@@ -10,15 +20,16 @@ export interface Recipe {
 }
 
 /** OpenClaw up to 2026.4 demands `models`; an empty list keeps the models it knows. It reaches loopback for images and sound only where it is told that it may. */
-function openclaw ({ codex, backendApi, v1, root }: BaseUrls): Recipe[] {
+function openclaw ({ codex, backendApi, v1, root, localService }: BaseUrls): Recipe[] {
+  const started = localService === undefined ? {} : { localService }
   const provider = (heading: string, needs: string, name: string, entry: object): Recipe =>
     ({ needs, heading, lines: [JSON.stringify({ models: { providers: { [name]: entry } } })] })
   return [
-    provider('ChatGPT login, OpenClaw 2026.9 (in ~/.openclaw/openclaw.json, merged into what is there):', '/backend-api', 'openai', { baseUrl: codex, api: 'openai-chatgpt-responses', request: { allowPrivateNetwork: true } }),
+    provider('ChatGPT login, OpenClaw 2026.9 (in ~/.openclaw/openclaw.json, merged into what is there):', '/backend-api', 'openai', { baseUrl: codex, api: 'openai-chatgpt-responses', request: { allowPrivateNetwork: true }, ...started }),
     provider('ChatGPT login, OpenClaw 2026.4:', '/backend-api', 'openai-codex', { baseUrl: backendApi, api: 'openai-codex-responses', models: [] }),
-    provider('OpenAI API key, OpenClaw 2026.9 (instead of the ChatGPT login: both have the name openai):', '/v1', 'openai', { baseUrl: v1, api: 'openai-responses', models: [], request: { allowPrivateNetwork: true } }),
+    provider('OpenAI API key, OpenClaw 2026.9 (instead of the ChatGPT login: both have the name openai):', '/v1', 'openai', { baseUrl: v1, api: 'openai-responses', models: [], request: { allowPrivateNetwork: true }, ...started }),
     provider('OpenAI API key, OpenClaw 2026.4, or beside a ChatGPT login: a provider of its own name, with the models that you use:', '/v1', 'sidecar', { baseUrl: v1, api: 'openai-responses', models: [{ id: 'gpt-5.4', name: 'gpt-5.4' }] }),
-    provider('Anthropic (2026.9 lists no models of a provider with a base URL but those that stand here; all work by their names):', '/v1/messages', 'anthropic', { baseUrl: root, api: 'anthropic-messages', models: [] })
+    provider('Anthropic (2026.9 lists no models of a provider with a base URL but those that stand here; all work by their names):', '/v1/messages', 'anthropic', { baseUrl: root, api: 'anthropic-messages', models: [], ...started })
   ]
 }
 
@@ -76,9 +87,12 @@ export const recipes: Readonly<Record<string, (urls: BaseUrls) => readonly Recip
   ai
 }
 
-/** @param origin where clients reach the listener, without a last slash */
-export const baseUrls = (origin: string): BaseUrls =>
-  ({ codex: `${origin}/backend-api/codex`, backendApi: `${origin}/backend-api`, v1: `${origin}/v1`, root: origin })
+/**
+ * @param origin where clients reach the listener, without a last slash
+ * @param localService how OpenClaw is to start us, where it is to
+ */
+export const baseUrls = (origin: string, localService?: LocalService): BaseUrls =>
+  ({ codex: `${origin}/backend-api/codex`, backendApi: `${origin}/backend-api`, v1: `${origin}/v1`, root: origin, localService })
 
 /** Those of a client's instructions that a configuration with these routes can use; none where it has no route for that client. */
 export function usableRecipes (all: readonly Recipe[], prefixes: readonly string[]): readonly Recipe[] {

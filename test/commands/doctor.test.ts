@@ -247,6 +247,19 @@ t.test('OpenClaw', async t => {
     const mixed = await openclaw(t, providers({ ...past, own: { baseUrl: `http://127.0.0.1:${port}/v1` } }), { port })
     t.strictSame(mixed.of('openclaw.base_url').map(({ severity }) => severity), ['note', 'note', 'ok'])
   })
+  t.test('images and sound need a word of their own', async t => {
+    const port = await freePort()
+    const at = (more: object) => openclaw(t, providers({ openai: { baseUrl: `http://127.0.0.1:${port}/v1`, api: 'openai-responses', ...more } }), { port })
+    t.match((await at({})).of('openclaw.request'), [{ severity: 'note', result: /no images and no sound/, mend: '"request": { "allowPrivateNetwork": true }' }])
+    t.strictSame((await at({ request: { allowPrivateNetwork: true } })).of('openclaw.request'), [])
+    t.strictSame((await openclaw(t, providers({ openai: { baseUrl: 'https://api.openai.com/v1', api: 'openai-responses' } }), { port })).of('openclaw.request'), [], 'not where it goes past')
+  })
+  t.test('the plugin leads here', async t => {
+    const plugin = (entry: object) => openclaw(t, JSON.stringify({ plugins: { entries: { 'codex-sidecar': entry } } }))
+    t.match((await plugin({ enabled: true })).of('openclaw.plugin'), [{ severity: 'ok', result: /codex-sidecar of its own/ }])
+    t.strictSame((await plugin({ enabled: true })).of('openclaw.config'), [])
+    t.match((await plugin({ enabled: false })).of('openclaw.config'), [{ severity: 'warning' }], 'what is uninstalled leaves such an entry')
+  })
   t.test('its file is JSON5 with variables and inclusions, at a place of its own', async t => {
     const port = await freePort()
     const text = `{ // a comment\n models: { $include: './more.json5', providers: { openai: { baseUrl: '\${SIDECAR}/v1', apiKey: '${SECRET}', }, other: { baseUrl: '\${NOBODY}' } } } }`

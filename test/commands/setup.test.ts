@@ -9,12 +9,16 @@ import { loadConfig } from '../../src/config/config.ts'
 import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit-json.ts'
 
 const ORIGIN = 'http://127.0.0.1:7257'
+const SELF = ['/usr/bin/node', '/opt/main.js'] as const
+/** Where it is not known what runs it. */
+const NOBODY = [''] as const
 
 /** `codex-sidecar setup`, answered by what is typed, and what it says. */
-async function setup (home: string, args: string[], typed = '') {
+async function setup (home: string, args: string[], typed = '', self: readonly [string, ...string[]] = SELF) {
   let [out, err] = ['', '']
   const code = await run(['setup', ...args], {
     env: { HOME: home },
+    ...self === NOBODY ? {} : { self },
     stdin: (async function * () { if (typed !== '') yield typed })(),
     stdout: { write: text => { out += text } },
     stderr: { write: text => { err += text } }
@@ -189,6 +193,32 @@ t.test('an API key goes to the route of API keys', async t => {
     t.match(await setup(home, [client, '--undo', '--yes']), { code: 0 })
     t.equal(readFileSync(file, 'utf8'), `${before}\n`)
   }
+})
+
+t.test('OpenClaw is told how to start it, and forgets it again', async t => {
+  const entries = {
+    'nothing of it there': '{\n  "a": 1\n}\n',
+    'API keys': '{ "auth": { "profiles": { "openai:default": { "provider": "openai", "mode": "api_key" } } } }',
+    'entries that are there': '{"models":{"providers":{"openai":{"baseUrl":"https://chatgpt.com/backend-api/codex","api":"openai-chatgpt-responses"},"openai-codex":{"baseUrl":"https://chatgpt.com/backend-api","api":"openai-codex-responses"}}}}'
+  }
+  for (const [name, content] of Object.entries(entries)) {
+    const home = t.testdir({})
+    const file = put(home, OPENCLAW, content)
+    t.match(await setup(home, ['openclaw', '--write', '--yes', '--local-service', '--port', '7300']), { code: 0, err: '' }, name)
+    const { models: { providers } } = JSON.parse(readFileSync(file, 'utf8')) as { models: { providers: Record<string, object> } }
+    t.match(providers['openai'], { localService: { command: '/usr/bin/node', args: ['/opt/main.js', '--port=7300'], healthUrl: 'http://127.0.0.1:7300/livez', idleStopMs: 600_000 } }, name)
+    t.notMatch(providers['openai-codex'] ?? {}, { localService: {} }, '2026.4 knows no such lines')
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"a": 1', '"a": 2'))
+    t.match(await setup(home, ['openclaw', '--undo', '--yes', '--port', '7300']), { code: 0, err: '' })
+    t.equal(readFileSync(file, 'utf8'), content.replace('"a": 1', '"a": 2'))
+  }
+  t.match(await setup(t.testdir({}), ['openclaw', '--local-service']), { code: 0, out: /"anthropic":\{[^\n]*"localService":\{"command":"\/usr\/bin\/node","args":\["\/opt\/main\.js"\]/ })
+  t.notMatch(await setup(t.testdir({}), ['openclaw']), { out: /localService/ }, 'only where it is asked for')
+  const home = t.testdir({})
+  const unknown = await setup(home, ['openclaw', '--write', '--yes', '--local-service'], '', NOBODY)
+  t.match(unknown, { code: 0 })
+  t.notMatch(readFileSync(join(home, OPENCLAW), 'utf8'), 'localService', 'nor where it is not known what runs it')
+  t.match(await setup(home, ['openclaw', '--undo', '--yes'], '', NOBODY), { code: 0, out: /is gone again/ })
 })
 
 t.test('a base URL of the user’s own stays: ours would get its key', async t => {

@@ -37,7 +37,7 @@ async function dependency (name: string): Promise<string> {
 const runs: Readonly<Record<string, Run>> = {
   openclaw: {
     install: async () => { for (const version of versions) await installOpenClaw(version) },
-    files: ['openclaw.e2e.ts'],
+    files: ['openclaw.e2e.ts', 'openclaw-plugin.e2e.ts'],
     clients: versions.map(version => `OpenClaw ${version}`),
     stubborn: ['/tmp/openclaw', '/tmp/openclaw-state-locks-0'] // in its namespace it is always user 0
   },

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
-import { baseUrls } from '../../status/setup-lines.ts'
+import { baseUrls, type LocalService } from '../../status/setup-lines.ts'
 import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
 import { codexFolder, filled, homeOf, openclawFiles } from '../doctor/home.ts'
 import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
@@ -24,6 +24,9 @@ export interface Target {
   /** What goes past us and is left so, for a person. */
   readonly left?: (content: Table) => readonly string[]
 }
+
+/** How a client that starts programs is to start us, and whether it is to. */
+export interface Started { readonly service: LocalService | undefined, readonly wanted: boolean }
 
 /** Values of strings at paths that do not depend on what there is. */
 function fixed (file: string, ...changes: readonly Change[]): Target {
@@ -59,27 +62,29 @@ function urlForApi (api: unknown, { codex, backendApi, v1, root }: ReturnType<ty
 }
 
 /** OpenClaw's configuration, of either generation. */
-export function openclawTarget (env: Env, config: Config): Target {
+export function openclawTarget (env: Env, config: Config, { service: localService, wanted }: Started): Target {
   const urls = baseUrls(ownOrigin(config))
   const at = (...keys: string[]): Path => ['models', 'providers', ...keys]
   const request = { allowPrivateNetwork: true }
   const old: Change = { path: at('openai-codex'), value: { baseUrl: urls.backendApi, api: 'openai-codex-responses', models: [] } }
-  const login: Change = { path: at('openai'), value: { baseUrl: urls.codex, api: 'openai-chatgpt-responses', request } }
-  const keys: Change = { path: at('openai'), value: { baseUrl: urls.v1, api: 'openai-responses', models: [], request } }
-  /** Providers that are there keep all but their base URL. */
-  const known = (content: Table): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
+  const loginBy = (started: object): Change => ({ path: at('openai'), value: { baseUrl: urls.codex, api: 'openai-chatgpt-responses', request, ...started } })
+  const keysBy = (started: object): Change => ({ path: at('openai'), value: { baseUrl: urls.v1, api: 'openai-responses', models: [], request, ...started } })
+  const started = wanted && localService !== undefined ? { localService } : {}
+  /** Providers that are there keep all but their base URL, and how they are started. */
+  const known = (content: Table, started: object): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
     const url = urlForApi(tableOf(provider)['api'], urls)
-    return url === undefined || !['openai', 'openai-codex', 'anthropic'].includes(name) ? [] : [{ path: at(name, 'baseUrl'), value: url }]
+    if (url === undefined || !['openai', 'openai-codex', 'anthropic'].includes(name)) return []
+    return Object.entries({ baseUrl: url, ...name === 'openai-codex' ? {} : started }).map(([key, value]) => ({ path: at(name, key), value }))
   })
   return {
     file: openclawFiles(env).config,
     format: json,
     changes: content => {
-      const fitting = isOld(content) ? old : hasKeysOnly(content) ? keys : login
-      const present = known(content)
+      const fitting = isOld(content) ? old : hasKeysOnly(content) ? keysBy(started) : loginBy(started)
+      const present = known(content, started)
       return present.some(({ path }) => path[2] === fitting.path[2]) ? present : [fitting, ...present]
     },
-    possible: content => [old, login, keys, ...known(content)]
+    possible: content => [...localService === undefined ? [] : [{ localService }], {}].flatMap(started => [old, loginBy(started), keysBy(started), ...known(content, started)])
   }
 }
 
@@ -90,7 +95,7 @@ const family = (name: string) => (env: Env, config: Config): Target => {
 }
 
 /** Clients whose configuration is written; for the others there are only lines to print. */
-export const targets: Readonly<Record<string, (env: Env, config: Config) => Target>> = {
+export const targets: Readonly<Record<string, (env: Env, config: Config, started: Started) => Target>> = {
   codex: codexTarget,
   openclaw: openclawTarget,
   'claude-code': (env, config) => fixed(join(filled(env['CLAUDE_CONFIG_DIR']) ?? join(homeOf(env), '.claude'), 'settings.json'), { path: ['env', 'ANTHROPIC_BASE_URL'], value: baseUrls(ownOrigin(config)).root }),

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import type { CommandContext } from '../command.ts'
+import { ownOrigin } from '../own-address.ts'
 import type { Table } from '../doctor/clients/client-file.ts'
 import { shown } from '../doctor/home.ts'
 import { targets, type Target } from './changes.ts'
@@ -8,6 +9,7 @@ import { isReadOnly, keepCopy, latestCopy, readConfig, replaceConfig, type Clien
 import { diffOf } from './diff.ts'
 import { EditError } from './edit-json.ts'
 import { applyChanges, takeBack, type Edited } from './edits.ts'
+import { localService } from './local-service.ts'
 
 /** The line where a parser has stopped; its words quote the file, secrets included. */
 function parsed (target: Target, text: string, name: string): Table {
@@ -63,7 +65,7 @@ function planUndo (target: Target, current: ClientConfig, name: string, config: 
  */
 export async function writeSetup (client: string, undo: boolean, context: CommandContext, config: Config): Promise<number> {
   const { env, stdout, stderr } = context
-  const target = targets[client]?.(env, config)
+  const target = targets[client]?.(env, config, { service: localService(context, ownOrigin(config)), wanted: 'local-service' in context.flags })
   if (target === undefined) throw new EditError(`nothing is written for ${client}; codex-sidecar setup ${client} prints its lines and says where they go`)
   const name = shown(target.file, env)
   const current = readConfig(target.file)

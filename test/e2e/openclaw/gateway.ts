@@ -14,8 +14,17 @@ const TOKEN = 'gateway-token-of-a-test'
 /** Milliseconds for the gateway to start, on a machine that may be busy. */
 const START = 180_000
 
+/** What a test changes in a gateway's surroundings. */
+export interface Surroundings {
+  readonly adapt?: HomeOptions['adapt']
+  /** Variables that the gateway and what it starts have besides. */
+  readonly variables?: Readonly<Record<string, string>>
+  /** Commands of OpenClaw that are typed before the gateway starts. */
+  readonly typed?: readonly (readonly string[])[]
+}
+
 /** The real gateway with a home of its own and one client at it. */
-export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins) {
+export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins, { adapt, variables, typed = [] }: Surroundings = {}) {
   // Whatever is still meant for the network ends here and is counted.
   const outside: string[] = []
   const trap = await startRawUpstream(t, socket => {
@@ -25,7 +34,7 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
     })
   })
   const port = await freePort()
-  const home = await writeHome(t, { version: installation.version, baseUrls, logins, port, token: TOKEN })
+  const home = await writeHome(t, { version: installation.version, baseUrls, logins, port, token: TOKEN, adapt })
   const env = {
     PATH: process.env['PATH'],
     HOME: home.folder,
@@ -42,20 +51,29 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
     OPENCLAW_DISABLE_UPDATE_CHECK: '1',
     AWS_EC2_METADATA_DISABLED: 'true', // its AWS client would ask the cloud for a role at every start
     HTTP_PROXY: trap.url, HTTPS_PROXY: trap.url, ALL_PROXY: trap.url, http_proxy: trap.url, https_proxy: trap.url, all_proxy: trap.url,
-    NO_PROXY: '127.0.0.1,localhost', no_proxy: '127.0.0.1,localhost'
+    NO_PROXY: '127.0.0.1,localhost', no_proxy: '127.0.0.1,localhost',
+    ...variables
   }
   if (!installation.version.startsWith('2026.4.')) { // this version keeps its logins in a database, and only its doctor fills it
     spawnSync(installation.node, [installation.program, 'doctor', '--fix', '--non-interactive'], { cwd: home.workspace, env, timeout: START, stdio: 'ignore' })
   }
+  /** What a person types in a shell. */
+  const type = (words: readonly string[]): string => {
+    const { status, stdout, stderr } = spawnSync(installation.node, [installation.program, ...words], { cwd: home.workspace, env, timeout: START, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`openclaw ${words.join(' ')} ended with ${status ?? 'none'}:\n${stdout}${stderr}`)
+    return stdout
+  }
+  typed.forEach(type)
   const child = spawn(installation.node, [installation.program, 'gateway', 'run'], { cwd: home.workspace, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(async () => {
+  const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'close')
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
     await ended
     clearTimeout(timer)
-  })
+  }
+  t.teardown(stop)
   const log = createWriteStream(join(home.folder, 'gateway.log'))
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -72,7 +90,7 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
   const connected = operator
   t.teardown(() => connected.close())
   return {
-    operator: connected, home, pid: child.pid,
+    operator: connected, home, pid: child.pid, stop, type,
     get alive () { return child.exitCode === null && child.signalCode === null },
     /** First lines of what it sent beyond loopback. */
     outside,

@@ -30,10 +30,20 @@ export interface HomeOptions {
   logins: Logins
   port: number
   token: string
+  /** What else is to be changed in its configuration. */
+  adapt?: ((config: Config) => object) | undefined
+}
+
+/** What tests change in OpenClaw's configuration. */
+export interface Config {
+  [setting: string]: unknown
+  models: { providers: Record<string, object> }
+  agents: { defaults: { model: { primary: string, fallbacks?: readonly string[] }, models: object } & Record<string, unknown> }
+  plugins: { allow: string[] }
 }
 
 /** A throw-away home: state, configuration, and the two logins in a file that `secrets.reload` reads again. */
-export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls, logins, port, token }: HomeOptions) {
+export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls, logins, port, token, adapt = config => config }: HomeOptions) {
   const folder = await mkdtemp(join(tmpdir(), 'openclaw-e2e-'))
   t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const { provider, api, end, quiet } = dialectOf(version)
@@ -49,7 +59,7 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
   const providers = names.map(([login, provider]) => [provider, { baseUrl: `${login === 'main' ? baseUrls.main : baseUrls.helper}${end}`, api, models: [model] }])
   await writeFile(join(agent, 'auth-profiles.json'), JSON.stringify({ version: 1, profiles: Object.fromEntries(profiles) as object }), { mode: 0o600 })
   const config = join(folder, 'openclaw.json')
-  await writeFile(config, JSON.stringify({
+  await writeFile(config, JSON.stringify(adapt({
     gateway: { mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token }, controlUi: { enabled: false }, reload: { mode: 'off' } },
     update: { checkOnStart: false, auto: { enabled: false } },
     discovery: { mdns: { mode: 'off' } },
@@ -58,7 +68,7 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
     logging: { file: join(folder, 'openclaw.log') },
     models: {
       ...quiet.models,
-      providers: Object.fromEntries(providers) as object
+      providers: Object.fromEntries(providers) as Record<string, object>
     },
     agents: {
       defaults: {
@@ -67,10 +77,10 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
         skipBootstrap: true,
         heartbeat: { every: '0m' },
         model: { primary: `${provider}/${MODEL}` },
-        models: Object.fromEntries(names.map(([, provider]) => [`${provider}/${MODEL}`, {}])) as object
+        models: Object.fromEntries(names.map(([, provider]) => [`${provider}/${MODEL}`, {}]))
       }
     },
     plugins: { allow: ['openai'] }
-  }), { mode: 0o600 })
+  })), { mode: 0o600 })
   return { folder, state, config, workspace, provider, write }
 }

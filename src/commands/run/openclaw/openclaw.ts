@@ -79,7 +79,7 @@ export function planOpenclaw ({ env, args, config, command }: Wanted & { readonl
   const { config: file, state } = openclawFiles(profiled(env, args))
   const point: Plan['point'] = origin => {
     const { hostname, port } = new URL(origin)
-    const target = openclawTarget({ ...env, OPENCLAW_CONFIG_PATH: file }, { ...config, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) })
+    const target = openclawTarget({ ...env, OPENCLAW_CONFIG_PATH: file }, { ...config, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }, { service: undefined, wanted: false })
     try {
       const { text, past } = pointed(existsSync(file) ? readFileSync(file, 'utf8').replace(/^\uFEFF/, '') : '', target, { config, env, version: installedVersion(command, env) })
       const copy = writeBeside(file, text)
