@@ -49,8 +49,24 @@ t.test('what the known upstreams say with 401, row by row', async t => {
     ['openai', 'null', 'request', 'no reason'],
     ['openai', '', 'request', 'empty'],
     ['openai', '<html><h1>401 Authorization Required</h1></html>', 'request', 'HTML'],
-    ['openai', undefined, 'request', 'cut short'],
-    ['openai', Buffer.alloc(70_000, 0x20), 'request', 'longer than is read'],
+    ['openai', '<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n<center><h1>401 Authorization Required</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n', 'request', 'nginx'],
+    ['openai', '401: Unauthorized', 'request', 'plain text'],
+    ['openai', { status: 401, error: 'Unauthorized', message: null, success: false, errors: [], request_id: 'req_1', timestamp: 1 }, 'request', 'no reason'],
+    ['openai', '\ufeff{"detail":"Unauthorized"}', 'request', 'behind a byte order mark'],
+    ['openai', '\ufeff{"error":{"code":"token_revoked"}}', 'token', 'behind a byte order mark'],
+    ['openai', '\ufeff{"error":{"code":"mismatched_organization","message":"x"}}', 'silent', 'behind a byte order mark'],
+    ['openai', undefined, 'silent', 'cut short: it may give a reason'],
+    ['openai', Buffer.alloc(70_000, 0x20), 'silent', 'longer than is read'],
+    ['openai', 'Your organization must be verified to use model bad', 'silent', 'a reason in plain text'],
+    ['openai', '<h1>401 Authorization Required</h1><p>Ask for access to this model</p>', 'silent', 'a reason in a page'],
+    ['openai', '<!-- model not allowed -->', 'silent', 'a comment may be one'],
+    ['openai', { success: false, errors: [{ code: 10000, message: 'Model bad not allowed for this token' }] }, 'silent', 'Cloudflare'],
+    ['openai', [{ error: { code: 401, message: 'Model not allowed', status: 'UNAUTHENTICATED' } }], 'silent', 'Gemini'],
+    ['openai', { detail: [{ msg: 'model bad not permitted', type: 'x' }] }, 'silent', 'FastAPI'],
+    ['openai', { type: 'urn:scope', title: 'Model bad needs scope m.b', status: 401 }, 'silent', 'RFC 9457'],
+    ['openai', { msg: 'model bad needs another plan' }, 'silent', 'a reason in an unknown place'],
+    ['openai', { error: 'unauthorized', hint: null }, 'silent', 'a place that nobody knows'],
+    ['openai', { error: { message: 'Invalid authentication credentials', code: 'model_not_allowed' } }, 'silent', 'a reason beside'],
     ['openai', { error: 'invalid_token', error_description: 'The token has the wrong audience' }, 'silent', 'a reason in no row'],
     ['openai', { error: { code: '401', message: 'Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.' } }, 'silent', 'Azure'],
     ['openai', { statusCode: 401, message: 'Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired.' }, 'silent', 'Azure'],
@@ -58,7 +74,7 @@ t.test('what the known upstreams say with 401, row by row', async t => {
     ['openai', { error: { message: 'litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: sk-ba***nd.', type: null, param: null, code: '401' } }, 'silent', 'LiteLLM, of its own key'],
     ['openai', { error: { code: 401, message: 'API key not valid. Please pass a valid API key.', status: 'UNAUTHENTICATED' } }, 'silent', 'Gemini'],
     ['openai', { error: { message: 'No auth credentials found', code: 401 } }, 'silent', 'OpenRouter'],
-    ['openai', { success: false, error: [{ code: 2009, message: 'Unauthorized' }] }, 'request', 'Cloudflare AI Gateway'],
+    ['openai', { success: false, error: [{ code: 2009, message: 'Unauthorized' }] }, 'silent', 'Cloudflare AI Gateway: its code is one'],
     ['openai', openai('invalid_organization', 'No such organization: org-x.'), 'silent', 'a reason in no row'],
     ['openai', openai('ip_not_authorized', 'Your IP is not authorized'), 'silent', 'a reason in no row'],
     ['anthropic', anthropic('invalid x-api-key'), 'token', 'field.md A'],
@@ -79,7 +95,11 @@ t.test('a reason may stand in the header of a refusal', async t => {
   const cases: [name: string, value: string, reach: string][] = [
     ['WWW-Authenticate', 'Bearer', 'request'],
     ['WWW-Authenticate', 'Bearer realm="error"', 'request'],
-    ['WWW-Authenticate', 'Bearer error="invalid_token", error_description="The token expired"', 'request'],
+    ['WWW-Authenticate', 'Bearer realm="a", error="invalid_token", resource_metadata="https://a/b?error=c"', 'request'],
+    ['WWW-Authenticate', 'Bearer error=invalid_token', 'request'],
+    ['WWW-Authenticate', 'Bearer error="invalid_token", error_description="The token has no access to this model"', 'silent'],
+    ['WWW-Authenticate', 'Bearer realm="x", scope="m.b"', 'silent'],
+    ['WWW-Authenticate', 'DPoP algs="ES256"', 'silent'],
     ['WWW-Authenticate', 'Bearer realm="a",error="insufficient_scope", scope="models"', 'silent'],
     ['WWW-Authenticate', 'DPoP error="use_dpop_nonce", error_description="Resource server requires nonce"', 'silent'],
     ['www-authenticate', 'Bearer error = insufficient_user_authentication', 'silent'],
@@ -111,17 +131,18 @@ t.test('a coded body is read, within its bound', async t => {
   for (const [coding, bytes] of [['gzip', gzipSync(dead)], ['deflate', deflateSync(dead)], ['br', brotliCompressSync(dead)], ['identity', dead]] as const) {
     t.equal(reachOf('openai', bytes, ['Content-Encoding', coding]), 'token', coding)
   }
-  t.equal(reachOf('openai', dead, ['Content-Encoding', 'rot13']), 'request')
-  t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'request', 'a megabyte in a kilobyte is not unpacked')
+  t.equal(reachOf('openai', dead, ['Content-Encoding', 'rot13']), 'silent', 'what can not be read may give a reason')
+  t.equal(reachOf('openai', '', ['Content-Encoding', 'rot13']), 'request', 'but for nothing')
+  t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'silent', 'a megabyte in a kilobyte is not unpacked')
 })
 
 t.test('of a body no more levels are built than errors have', async t => {
   const deep = (levels: number): string => JSON.stringify({ ...openai('invalid_api_key'), rest: 'REST' }).replace('"REST"', '['.repeat(levels) + ']'.repeat(levels))
   t.equal(reachOf('openai', deep(60)), 'token')
-  t.equal(reachOf('openai', deep(30_000)), 'request', 'it says nothing')
-  t.equal(reachOf('openai', gzipSync(Buffer.from(deep(30_000))), ['Content-Encoding', 'gzip']), 'request')
+  t.equal(reachOf('openai', deep(30_000)), 'silent', 'it counts against nothing')
+  t.equal(reachOf('openai', gzipSync(Buffer.from(deep(30_000))), ['Content-Encoding', 'gzip']), 'silent')
   t.equal(reachOf('openai', JSON.stringify({ ...openai('invalid_api_key'), rest: '["\\'.repeat(100) })), 'token', 'brackets in a text are no levels')
-  t.equal(reachOf('openai', '["invalid_api_key"]'), 'request', 'a list has no code')
+  t.equal(reachOf('openai', '["invalid_api_key"]'), 'silent', 'a list has no code')
 })
 
 t.test('no other answer says anything bad, and a 101 nothing good', async t => {
