@@ -133,15 +133,16 @@ t.test('no rejection outlives its time without being asked again', async t => {
   })
 })
 
-t.test('a token’s times count by its upstream’s clock, whatever this machine’s clocks do, and no active verdict outlives its own', async t => {
+t.test('a token’s times count where its upstream’s clock and this machine’s agree, and no active verdict outlives its own', async t => {
   await check(t, {
-    refused: ({ code, source }, { now: { time, ends, begins } }) => {
+    refused: ({ code, source }, { now: { time, wall, ends, begins } }) => {
       if (source !== 'claims') return
+      if (code === 'token_expired' ? wall <= ends + SKEW : wall + SKEW >= begins) throw new Error(`${code}, which it is not by this machine’s own clock`)
       if (code === 'token_expired' ? time <= ends + SKEW : time + SKEW - LATE >= begins) throw new Error(`${code}, which it is not`)
     },
-    passed: ({ active, waited, ms }, { history, now: { known, ends, begins } }) => {
+    passed: ({ active, waited, ms }, { history, now: { known, wall, ends, begins } }) => {
       if (waited) return
-      if (known !== undefined && (known > ends + SKEW || known + SKEW < begins)) throw new Error('passed outside of its times')
+      if (known !== undefined && (Math.min(known, wall) > ends + SKEW || Math.max(known, wall) + SKEW < begins)) throw new Error('passed outside of its times')
       if (active && ms >= (lastGood(answersIn(history))?.ms ?? -Infinity) + TIMES.active) throw new Error('called good without a success in time')
     }
   })

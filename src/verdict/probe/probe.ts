@@ -2,7 +2,8 @@ import { judgedFields } from '../../config/routes.ts'
 import { SUBPROTOCOL } from '../../credential/form.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
-import { endToEnd, pairsOf, valuesOf } from '../../wire/headers.ts'
+import { endToEnd, pairsOf, rawOf, valuesOf } from '../../wire/headers.ts'
+import { timeOf } from '../../wire/http-date.ts'
 import { testimonyOf } from '../testimony/testimony.ts'
 import type { ProbeOutcome, Testimony } from '../verdict.ts'
 
@@ -59,11 +60,11 @@ async function ask (upstream: Upstream, path: string, presentation: Presentation
     const { statusCode: status, headers, body } = await upstream.probe.request({
       origin: upstream.origin, path: path.replace('{version}', versionOf(presentation.raw)), method: 'GET', headers: headersFor(presentation), signal
     })
-    const fields = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
+    const fields = rawOf(headers)
     // Only a 401 has something to say in its body.
     const [reason, rest] = status === 401 ? [await read(body), Promise.resolve()] : [undefined, body.dump({ limit: READ, signal })]
     const testimony = testimonyOf(upstream.route, 'probe', { status, headers: fields, body: reason })
-    upstream.clock.note(valuesOf(fields, 'date')[0], since)
+    upstream.clock.note(timeOf(fields), since)
     return { testimony, outcome: outcomeOf(testimony), status, rest }
   } catch {
     return { testimony: { kind: 'silent' }, outcome: 'failed', rest: Promise.resolve() }
