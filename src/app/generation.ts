@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { version } from '../config/package-files.ts'
 import { nameOf } from '../config/routes.ts'
 import { createCredentialReader, type CredentialReader } from '../credential/credential.ts'
+import { createShapeReader } from '../credential/shape.ts'
 import { createLoop, type Loop } from '../downstream/loop.ts'
 import { trackPipelines, type Pipelines } from '../downstream/pipeline.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
@@ -13,6 +14,7 @@ import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts'
 import { Refusals } from '../telemetry/refusals.ts'
 import { Places } from '../tunnel/places.ts'
 import type { VerdictCache } from '../verdict/cache/cache.ts'
+import { likenessBy, type LikenessReader } from '../verdict/cache/ticket.ts'
 
 /** Answers in our own name that /status shows. */
 const REFUSALS = 50
@@ -21,6 +23,8 @@ const REFUSALS = 50
 export interface Legacy {
   /** Fingerprints stay the same. */
   readonly read: CredentialReader
+  /** So do the digests by which good verdicts know their requests again. */
+  readonly likenessOf: LikenessReader
   readonly loop: Loop
   readonly metrics: Metrics
   readonly pipelines: Pipelines
@@ -54,6 +58,7 @@ export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy
   const refusals = new Refusals(REFUSALS, clock)
   return {
     read: createCredentialReader(),
+    likenessOf: likenessBy(createShapeReader()),
     loop: createLoop(),
     metrics,
     pipelines: trackPipelines(),
