@@ -2,6 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { request } from 'undici'
 import { ofThis } from '../../src/verdict/testimony/about.ts'
+import { overlapWith } from '../../src/verdict/testimony/overlap.ts'
 import { quoteOf, safeWords } from '../../src/verdict/testimony/quote.ts'
 import { rows } from '../../src/verdict/testimony/rows.ts'
 import { saidIn } from '../../src/verdict/testimony/said.ts'
@@ -116,12 +117,13 @@ t.test('dead-token words count against the credential that they are about', asyn
     return testimony.kind === 'rejected' ? testimony.reach : testimony.kind
   }
   const named = (key: string) => openai('invalid_api_key', `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`)
-  for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
-  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
+  for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', 'sk-proj-abcdWxYz'.slice(0, 9), 'sk-...WxYz', 'sk-pr…', 'sk-p••••WxYz', 'sk-[redacted]', '"sk-proj-abcdWxYz"', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
+  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz', 'sk-po...ol12', 'sk-pool-9f8e7d', 'sk-po••••ol12', 'sk-po[redacted]', 'sk-po<hidden>', 'another-key', '(gsk-a)']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
   for (const code of ['token_expired', 'token_invalidated', 'token_revoked']) {
     t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'request'], `${code}: no API key is a login`)
   }
   t.strictSame([reach('a', { detail: 'Unauthorized' }), reach('a', openai('mismatched_project'))], ['request', 'silent'])
+  t.equal(reach('sk-proj-abcdWxYz', openai('invalid_api_key', 'This key (sk-pool-1) was revoked')), 'request')
   const inBand = testimonyInBand({ dialect: 'openai' }, { type: 'error', error: { code: 'token_expired', message: 'x' } })
   t.strictSame([ofThis(inBand, credentialOf('at-1')).kind, ofThis(inBand, credentialOf('sk-1')).kind], ['rejected', 'silent'], 'in band, too')
 })
@@ -158,6 +160,8 @@ t.test('an error in band counts only with dead-token words', async t => {
   t.equal(kindOf({ type: 'error', code: 'token_revoked', message: 'x' }), 'rejected')
   t.equal(kindOf({ type: 'response.failed', response: { error: { code: 'token_expired' } } }), 'rejected')
   for (const event of [{ type: 'error' }, { type: 'error', error: { code: 'rate_limit_exceeded' } }, { type: 'response.failed', response: { error: null } }]) t.equal(kindOf(event), 'silent')
+  t.equal(kindOf({ error: { code: 'invalid_api_key', message: 'x' } }), 'rejected', 'of a chat')
+  for (const type of ['response.mcp_call.failed', 'conversation.item.input_audio_transcription.failed', 'tool.result', 1]) t.equal(kindOf({ type, code: 'token_expired', error: { code: 'invalid_api_key', message: 'x' } }), 'silent', `an error of another kind: ${type}`)
 })
 
 t.test('words of an upstream are said again without anything like a secret, on one line, bounded', async t => {
@@ -175,6 +179,21 @@ t.test('words of an upstream are said again without anything like a secret, on o
   t.equal(safeWords('a\r\nb\u0000c\u001b[31md'), 'a b c [31md')
   t.equal(safeWords('word '.repeat(200)).length, 300)
   t.notMatch(safeWords('Invalid token: it has expired'), /token\s*:/, 'OpenClaw would hide the rest')
+})
+
+t.test('nothing that shares a part with the token is said again, however it is written', t => {
+  const token = 'corp-Hunter2Pass-9Qz7Wx'
+  const each = (between: string): string => token.split('').join(between)
+  const repeats = overlapWith(token)
+  const written = [
+    token, token.slice(0, 16) + '...', '...' + token.slice(6), token.toUpperCase(), each(' '), each('\u200b'), token.replace(/-/g, '%2D'), token.replace(/-/g, '&#45;'), token.replace(/-/g, '&#x2d;'),
+    token.replace(/-/g, '\\u002d'), token.replace(/-/g, ' - '), token.replace(/-/g, '/'), token.replace(/-/g, ','), Buffer.from(JSON.stringify({ got: token })).toString('base64')
+  ]
+  for (const words of written) t.ok(repeats(`Unknown credential ${words} here`.slice(words.startsWith('ey') ? 19 : 0)), words)
+  for (const words of ['', 'Your account was deactivated, check your email', 'corp-Hun', '&#9999999;']) t.notOk(repeats(words), words)
+  t.ok(overlapWith('sk-1')('It was sk-1'), 'a short one as it stands')
+  t.ok(overlapWith('x'.repeat(20_000))('a'), 'of one that is too long to compare nothing is')
+  t.end()
 })
 
 t.test('a quote holds words, the name of the request, and the fields that tell more', async t => {
@@ -209,6 +228,11 @@ t.test('our refusals say what the upstream said, and name what was sent', async 
   })
   t.equal(upstream.seen.length, before + 1)
   t.notMatch((await refused('/v1/responses', bearer('secret-opaque-1')))?.message, /secret-opaque-1/, 'the token itself is not said again')
+  const echo = 'corp-Hunter2Pass-9Qz7Wx'
+  answers['/v1/responses/echo'] = [openai('invalid_api_key', `Unknown credential ${echo.slice(0, 16)}...`), { 'x-openai-authorization-error': `bad ${echo}`, 'x-error-json': Buffer.from(JSON.stringify({ got: echo })).toString('base64'), 'x-oai-request-id': echo.slice(0, 18), 'cf-ray': '8a-AMS' }]
+  const { message = '', headers = {} } = await refused('/v1/responses/echo', bearer(echo)) ?? {}
+  t.notMatch(message + JSON.stringify(headers), /Hunter2|aHVudGVy|SHVudGVyM/, 'nor a part of it, nor in a field')
+  t.equal(headers['cf-ray'], '8a-AMS', 'others stay')
   answers['/v1/messages/pair'] = [anthropic('invalid x-api-key half-opaque-1, nor half-opaque-2'), {}]
   t.notMatch((await refused('/v1/messages/pair', { 'x-api-key': 'half-opaque-1', ...bearer('half-opaque-2') }))?.message, /half-opaque/, 'nor is a half of a pair')
   t.match((await refused('/v1/messages', { 'x-api-key': 'sk-ant-api03-x' }))?.message, /^invalid x-api-key - the upstream rejected it \(it knows no such API key: "invalid x-api-key", request id req_2\)/, 'Claude Code has a hint for it')

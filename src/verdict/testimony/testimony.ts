@@ -45,7 +45,9 @@ export function testimonyOf ({ dialect }: Pick<Route, 'dialect'>, source: Source
 
 /** What an `error` or `response.failed` event, or an error message of a WebSocket, says about it: only dead-token words count. */
 export function testimonyInBand ({ dialect }: Pick<Route, 'dialect'>, event: unknown): Testimony {
-  const { error, response, code, message } = fieldsOf(event)
+  const { type, error, response, code, message } = fieldsOf(event)
+  // Of other types it is an error of something else: a tool's, a transcription's.
+  if (type !== undefined && type !== 'error' && type !== 'response.failed') return silent
   const testimony = weigh(dialect, 'upstream', { said: saidIn({ error: error ?? fieldsOf(response)['error'] ?? { code, message } }), bare: false, headers: [] })
   return testimony.kind === 'rejected' && testimony.reach === 'token' ? { ...testimony, inBand: true } : silent
 }
