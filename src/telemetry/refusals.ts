@@ -1,6 +1,6 @@
 import type { Code, SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
-import { pathOf } from '../wire/target.ts'
+import { shownPath } from '../wire/secrets.ts'
 import type { RequestRecord } from './record.ts'
 
 /** Characters of a path that are kept: it may be as long as all headers. */
@@ -16,7 +16,7 @@ export interface Refusal {
   readonly detail: string
   readonly requestId: string
   readonly method?: string
-  /** Without its query. */
+  /** Without its query, and without what looks like a secret. */
   readonly path?: string
   /** Name of its route. */
   readonly route?: string | undefined
@@ -62,7 +62,7 @@ export class Refusals implements Iterable<Refusal> {
   /** A request is over; it counts if the answer was ours. */
   finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential }: RequestRecord): void {
     if (code === undefined) return
-    const refusal = { at: endedAt, status: status as number, code, detail, requestId: id, method, path: pathOf(target).slice(0, PATH), route, token: credential?.toString() }
+    const refusal = { at: endedAt, status: status as number, code, detail, requestId: id, method, path: shownPath(target).slice(0, PATH), route, token: credential?.toString() }
     if (foreign) this.#pages.add({ ...refusal, fromPage: true })
     else this.#own.add(refusal)
   }
