@@ -1,10 +1,13 @@
 import type { Code, SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
-import { shownPath } from '../wire/secrets.ts'
+import { shownPath, withoutSecrets } from '../wire/secrets.ts'
 import type { RequestRecord } from './record.ts'
 
 /** Characters of a path that are kept: it may be as long as all headers. */
 const PATH = 200
+
+/** What is quoted there is the client's, and may be anything. */
+const shown = (detail: string): string => detail.replace(/"[^"]*"/g, withoutSecrets)
 
 /** One answer in our own name. */
 export interface Refusal {
@@ -62,14 +65,14 @@ export class Refusals implements Iterable<Refusal> {
   /** A request is over; it counts if the answer was ours. */
   finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential }: RequestRecord): void {
     if (code === undefined) return
-    const refusal = { at: endedAt, status: status as number, code, detail, requestId: id, method, path: shownPath(target).slice(0, PATH), route, token: credential?.toString() }
+    const refusal = { at: endedAt, status: status as number, code, detail: shown(detail), requestId: id, method, path: shownPath(target).slice(0, PATH), route, token: credential?.toString() }
     if (foreign) this.#pages.add({ ...refusal, fromPage: true })
     else this.#own.add(refusal)
   }
 
   /** What never became a request was answered. */
   bare ({ status, code, detail }: SidecarError, requestId: string): void {
-    this.#own.add({ at: this.#clock.wall(), status, code, detail, requestId })
+    this.#own.add({ at: this.#clock.wall(), status, code, detail: shown(detail), requestId })
   }
 
   /** The latest one first. */

@@ -87,6 +87,12 @@ t.test('a path is shown without those of its parts that look like a secret', asy
     client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     await client.answer()
   }
+  for (const field of [`Expect: ${secret}`, `Transfer-Encoding: ${secret}, chunked`]) {
+    const client = new RawClient(t, port)
+    client.write(`GET /v1/models HTTP/1.1\r\nHost: localhost\r\n${field}\r\n\r\n`)
+    await client.answer()
+  }
+  await (await request(`${url}/status`, { headers: { host: `${secret}.test` } })).body.dump()
   const status = await (await request(`${url}/status`)).body.text()
   const page = await (await request(`${url}/metrics`)).body.text()
   t.ok(lines().length >= paths.length)
