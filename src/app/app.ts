@@ -6,7 +6,6 @@ import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
 import { listed, routesBeneath } from '../config/routes.ts'
 import { readPerConnection } from '../credential/per-connection.ts'
-import { createShapeReader } from '../credential/shape.ts'
 import { answerBareErrors } from '../downstream/client-error.ts'
 import { checkRequest } from '../downstream/conformance.ts'
 import { Drain } from '../downstream/drain.ts'
@@ -26,7 +25,6 @@ import { createSwitch } from '../tunnel/switching-protocols.ts'
 import type { UpstreamClock } from '../upstream/clock.ts'
 import { createUpstream } from '../upstream/upstream.ts'
 import { VerdictCache } from '../verdict/cache/cache.ts'
-import { likenessBy } from '../verdict/cache/ticket.ts'
 import { createGuard } from '../verdict/guard.ts'
 import { createClaimsValidator } from '../verdict/local/claims.ts'
 import { createSignatureValidator } from '../verdict/local/signature.ts'
@@ -63,7 +61,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const wait = (): () => void => drain.track({})
   const route = (request: IncomingMessage, response: ServerResponse): void => { app.routing(request, response) }
   const legacy = before?.legacy ?? foundLegacy(config, clock, log)
-  const { read, loop, metrics, pipelines, refusals, journal, history, usage } = legacy
+  const { read, likenessOf, loop, metrics, pipelines, refusals, journal, history, usage } = legacy
   const upstreams = config.routes.map(route => createUpstream(route, config, clock, () => { history.mark(circuitOpened(route, clock)) }))
   /** A request is over, and its status and ending are known. */
   const over = (record: RequestRecord): void => {
@@ -90,7 +88,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const clocks = new Map(upstreams.map(upstream => [upstream.route, upstream.clock]))
   const clockOf = (route: Route): UpstreamClock => clocks.get(route) as UpstreamClock // every route has its upstream
   const guard = createGuard({
-    read: readPerConnection(read), likenessOf: likenessBy(createShapeReader()), cache, local: createClaimsValidator(clockOf), clockOf, clock,
+    read: readPerConnection(read), likenessOf, cache, local: createClaimsValidator(clockOf), clockOf, clock,
     remote: [signature, ...remote], prober, observer
   })
   const forward = createForward({ config, drain, tunnels, loop })

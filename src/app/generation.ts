@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { version } from '../config/package-files.ts'
 import { nameOf } from '../config/routes.ts'
 import { createCredentialReader, type CredentialReader } from '../credential/credential.ts'
+import { createShapeReader } from '../credential/shape.ts'
 import { createLoop, type Loop } from '../downstream/loop.ts'
 import { trackPipelines, type Pipelines } from '../downstream/pipeline.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
@@ -17,6 +18,7 @@ import { createClientReader } from '../telemetry/usage/clients.ts'
 import { Usage } from '../telemetry/usage/usage.ts'
 import { Places } from '../tunnel/places.ts'
 import type { VerdictCache } from '../verdict/cache/cache.ts'
+import { likenessBy, type LikenessReader } from '../verdict/cache/ticket.ts'
 
 /** Answers in our own name that /status shows. */
 const REFUSALS = 50
@@ -25,6 +27,8 @@ const REFUSALS = 50
 export interface Legacy {
   /** Fingerprints stay the same. */
   readonly read: CredentialReader
+  /** So do the digests by which good verdicts know their requests again. */
+  readonly likenessOf: LikenessReader
   readonly loop: Loop
   readonly metrics: Metrics
   readonly pipelines: Pipelines
@@ -67,6 +71,7 @@ export function foundLegacy ({ limits }: Config, clock: Clock, log: Log): Legacy
   const clientBy = createClientReader()
   return {
     read: createCredentialReader(),
+    likenessOf: likenessBy(createShapeReader()),
     loop: createLoop(),
     metrics,
     pipelines: trackPipelines(),

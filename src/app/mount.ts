@@ -95,7 +95,8 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
       const handshake = upgrades.of(raw) !== undefined
       if (handshake) checkHandshake(raw)
       const fields = meantFor(route, raw.rawHeaders)
-      const decision = guard({ route, raw: fields, method: request.method, path: pathOf(request.url), handshake, connection: raw.socket })
+      const path = pathOf(request.url)
+      const decision = guard({ route, raw: fields, method: request.method, path, query: request.url.slice(path.length), handshake, connection: raw.socket })
       if (!(decision instanceof Promise)) {
         settle(request, reply, { upstream, fields, decision })?.catch(next)
         return

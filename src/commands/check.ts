@@ -57,7 +57,7 @@ function withAccount ({ route, raw }: Presentation, credential: Credential): Pre
 }
 
 /** This machine's clock, taken for right: doctor looks at it. */
-const trusted = new UpstreamClock(systemClock, () => Promise.resolve(new Date(systemClock.wall()).toUTCString()))
+const trusted = new UpstreamClock(systemClock, () => Promise.resolve(systemClock.wall()))
 
 /** What is known without sending the token anywhere. */
 async function judgeHere (credential: Credential, presentation: Presentation, config: Config): Promise<Verdict | undefined> {

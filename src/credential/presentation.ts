@@ -9,6 +9,8 @@ export interface Presentation {
   readonly method?: string
   /** Its path, without the query. */
   readonly path?: string
+  /** The query with its question mark, where there is one. */
+  readonly query?: string
   /** Whether it asks for a WebSocket. */
   readonly handshake?: boolean
   /** The client connection that it came on. */

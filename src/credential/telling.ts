@@ -1,10 +1,8 @@
 import { hash, randomBytes } from 'node:crypto'
+import { isOfOneRequest } from '../wire/request-fields.ts'
 
-/** Names of fields that say who asks, in any gateway's words: `helicone-auth`, `x-portkey-api-key`, `cf-access-client-id`. */
-const telling = /^(?:cookie|origin|user-agent|originator|(?:openai|anthropic)-.+)$|(?:^|-)(?:key|token|secret|auth|authorization|account|organi[sz]ation|org|project|tenant|workspace|client)(?:-id)?$/
-
-/** And those that only look so: they differ with every request. */
-const fleeting = /idempotency|websocket|csrf|request/
+/** Fields that say nothing of who asks, whatever the upstream: what kind of answer is wanted, and by what kind of library. Hop-by-hop ones do not get there. */
+const mute = /^(?:accept(?:-.*)?|cache-control|connection|dnt|host|http2-settings|keep-alive|pragma|priority|proxy-.*|sec-.*|te|trailer|transfer-encoding|upgrade.*|x-stainless-.*)$/
 
 /** Names of fields that are remembered. */
 const NAMES = 1_000
@@ -15,7 +13,8 @@ const DIGITS = 8
 /**
  * Makes the reader of what else in a request may tell an upstream who asks, as a keyed digest. An upstream that refuses
  * without a reason may have looked at any of it, so that its word counts only for requests that are the same in it too;
- * the shape has what the known upstreams look at when they give a reason.
+ * the shape has what the known upstreams look at when they give a reason. Any field may tell that is not known to say
+ * nothing: gateways have their own (`helicone-auth`, `x-portkey-api-key`, `x-team-id`).
  * @param key of the digests; a random one for each process, since some of these fields are secrets
  */
 export function createTellingReader (key: string = randomBytes(32).toString('hex')) {
@@ -27,7 +26,7 @@ export function createTellingReader (key: string = randomBytes(32).toString('hex
     const known = names.get(name)
     if (known !== undefined || names.has(name)) return known
     const field = name.toLowerCase()
-    const told = telling.test(field) && !fleeting.test(field) ? field : undefined
+    const told = mute.test(field) || isOfOneRequest(field) ? undefined : field
     if (names.size < NAMES) names.set(name, told)
     return told
   }

@@ -1,6 +1,6 @@
 import fastify from 'fastify'
 import pino from 'pino'
-import { pathOf } from '../wire/target.ts'
+import { shownPath } from '../wire/secrets.ts'
 import { isoTime, safeError, type Log } from './log.ts'
 import type { RequestRecord } from './record.ts'
 
@@ -22,7 +22,7 @@ export function createAccessLog (log: Log) {
     if (level < log.levelVal) return
     const line = {
       level, time: timeOf(endedAt),
-      reqId: id, method, path: pathOf(target), status, code, source, route, lane, ending,
+      reqId: id, method, path: shownPath(target), status, code, source, route, lane, ending,
       token: credential?.toString(), kind: credential?.kind, client: client?.shown,
       ms: round(ms), guardMs: round(guardMs), upstreamMs: round(upstreamMs),
       err: error === undefined ? undefined : safeError(error),

@@ -2,13 +2,16 @@ import { LRUCache } from 'lru-cache'
 import type { Code, SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Fingerprint } from '../credential/credential.ts'
-import { pathOf } from '../wire/target.ts'
+import { shownPath, withoutSecrets } from '../wire/secrets.ts'
 import type { RequestRecord } from './record.ts'
 
 /** Characters of a path that are kept: it may be as long as all headers. */
 const PATH = 200
 /** Clients of equal refusals that are kept. */
 const CLIENTS = 10
+
+/** What is quoted there is the client's, and may be anything. */
+const shown = (detail: string): string => detail.replace(/"[^"]*"/g, withoutSecrets)
 
 /** What equal refusals are about. */
 export type About = 'credential' | 'network' | 'request'
@@ -27,7 +30,7 @@ export interface Refusal {
   detail: string
   requestId: string
   method?: string
-  /** Without its query. */
+  /** Without its query, and without what looks like a secret. */
   path?: string
   /** Name of its route. */
   readonly route?: string | undefined
@@ -66,8 +69,8 @@ export class Refusals implements Iterable<Refusal> {
   finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential, client }: RequestRecord): void {
     if (code === undefined) return
     const refusal: Refusal = {
-      about: aboutOf(code, status as number), count: 1, firstAt: endedAt, at: endedAt, status: status as number, code, detail, requestId: id,
-      method, path: pathOf(target).slice(0, PATH), route, fingerprint: credential?.fingerprint, clients: client === undefined ? [] : [client.shown]
+      about: aboutOf(code, status as number), count: 1, firstAt: endedAt, at: endedAt, status: status as number, code, detail: shown(detail), requestId: id,
+      method, path: shownPath(target).slice(0, PATH), route, fingerprint: credential?.fingerprint, clients: client === undefined ? [] : [client.shown]
     }
     if (foreign) add(this.#pages, { ...refusal, fromPage: true })
     else add(this.#own, refusal)
@@ -76,7 +79,7 @@ export class Refusals implements Iterable<Refusal> {
   /** What never became a request was answered. */
   bare ({ status, code, detail }: SidecarError, requestId: string): void {
     const at = this.#clock.wall()
-    add(this.#own, { about: aboutOf(code, status), count: 1, firstAt: at, at, status, code, detail, requestId, clients: [] })
+    add(this.#own, { about: aboutOf(code, status), count: 1, firstAt: at, at, status, code, detail: shown(detail), requestId, clients: [] })
   }
 
   /** The latest one first. */

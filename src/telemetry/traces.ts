@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import { pairsOf } from '../wire/headers.ts'
-import { pathOf } from '../wire/target.ts'
+import { shownPath } from '../wire/secrets.ts'
 import type { RequestRecord, RequestTrace } from './record.ts'
 
 /** ms until traces that nobody takes are given up. */
@@ -54,7 +54,7 @@ export function createTraces (url: string, log: Logger) {
       const parent = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter)
       const span = tracer.startSpan(method, {
         kind: SpanKind.SERVER,
-        attributes: { 'http.request.method': method, 'url.path': pathOf(target), 'url.scheme': 'http', 'network.protocol.version': httpVersion }
+        attributes: { 'http.request.method': method, 'url.path': shownPath(target), 'url.scheme': 'http', 'network.protocol.version': httpVersion }
       }, parent)
       return {
         outgoing (raw) {

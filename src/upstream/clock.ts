@@ -17,7 +17,7 @@ export interface JudgingClock {
   readonly now: () => number | undefined
   /** The same, once somebody who knows has been asked. */
   readonly confirm: () => Promise<number | undefined>
-  /** This machine's own opinion: what may be, and is to be confirmed. */
+  /** This machine's own opinion: what may be, and counts only together with the upstream's. */
   readonly wall: () => number
 }
 
@@ -30,14 +30,14 @@ export interface Moment { readonly monotonic: number, readonly wall: number }
  */
 export class UpstreamClock implements JudgingClock {
   readonly #clock: Clock
-  readonly #ask: () => Promise<string | undefined>
+  readonly #ask: () => Promise<number | undefined>
   /** When the upstream's was `date`, ms. */
   #noted: Moment & { readonly date: number } | undefined
   #flight: Promise<number | undefined> | undefined
   #askAt = -Infinity
 
-  /** @param ask gets a Date field by a request that carries no credential; it does not throw */
-  constructor (clock: Clock, ask: () => Promise<string | undefined>) {
+  /** @param ask gets the upstream's time, ms since 1970, by a request that carries no credential; it does not throw */
+  constructor (clock: Clock, ask: () => Promise<number | undefined>) {
     this.#clock = clock
     this.#ask = ask
   }
@@ -52,15 +52,14 @@ export class UpstreamClock implements JudgingClock {
   moment (): Moment { return { monotonic: this.#clock.monotonic(), wall: this.#clock.wall() } }
 
   /**
-   * Takes in the Date field of an answer that came just now. One that was long under way may be as old as its request:
+   * Takes in the time that an answer tells which came just now, ms since 1970. One that was long under way may be as old as its request:
    * this machine may have slept in between, and a clock that is behind would refuse tokens that are new.
    * @param since when its request began
    */
-  note (field: string | undefined, since: Moment): void {
-    const date = Date.parse(field ?? '')
+  note (date: number | undefined, since: Moment): void {
     const now = this.moment()
     const took = Math.max(now.monotonic - since.monotonic, now.wall - since.wall)
-    if (!Number.isNaN(date) && took <= PROMPT) this.#noted = { date, ...now }
+    if (date !== undefined && took <= PROMPT) this.#noted = { date, ...now }
   }
 
   now (): number | undefined {
@@ -83,9 +82,9 @@ export class UpstreamClock implements JudgingClock {
     const since = this.moment()
     if (this.now() === undefined && this.#flight === undefined && since.monotonic >= this.#askAt) {
       this.#askAt = since.monotonic + GAP
-      this.#flight = this.#ask().then(field => {
+      this.#flight = this.#ask().then(date => {
         this.#flight = undefined
-        this.note(field, since)
+        this.note(date, since)
         return this.now()
       })
     }

@@ -7,7 +7,7 @@ import { calledAs, type Credential, type Presented } from '../credential/credent
 import type { Presentation } from '../credential/presentation.ts'
 import type { UpstreamClock } from '../upstream/clock.ts'
 import type { LaneName } from '../upstream/lane.ts'
-import { valuesOf } from '../wire/headers.ts'
+import { timeOf } from '../wire/http-date.ts'
 import type { VerdictCache } from './cache/cache.ts'
 import type { Ticket } from './cache/ticket.ts'
 import { endOf } from './local/claims.ts'
@@ -103,7 +103,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
       credential,
       learn: (status, headers, body) => {
         unswitched.learn(presentation, status)
-        if (since !== undefined && judging.stale) judging.note(valuesOf(headers, 'date')[0], since)
+        if (since !== undefined && judging.stale) judging.note(timeOf(headers), since)
         const testimony = withoutToken(inContext(ofThis(testimonyOf(route, 'upstream', { status, headers, body }), credential), presentation), credential)
         const left = cache.learn(ticket, testimony)
         within = cache.ticket(ticket)

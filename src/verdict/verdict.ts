@@ -30,8 +30,11 @@ export interface Inactive {
 /** A certain answer about a credential. "Could not tell" is no verdict: it is `undefined`, and it forwards. */
 export type Verdict = Active | Inactive
 
-/** The credential that dead-token words are about, as far as they name it: how it begins and ends, and whether it is a login. */
-export interface About { readonly begins: string, readonly ends: string, readonly login: boolean }
+/** What is shown of a key that an upstream names. */
+export interface Shown { readonly begins: string, readonly ends: string }
+
+/** The credential that dead-token words are about: the keys that they name, and whether it is a login. */
+export interface About { readonly names: readonly Shown[], readonly login: boolean }
 
 /**
  * How an upstream's answer speaks of the credential that went with the request, and how far its word reaches

@@ -34,6 +34,10 @@ export function pairsOf (raw: readonly string[]): [name: string, value: string][
   return pairs
 }
 
+/** What undici gives for an answer's header, as a raw header list; fields that were there several times stay so. */
+export const rawOf = (headers: Readonly<Record<string, string | readonly string[] | undefined>>): string[] =>
+  Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap(one => [name, String(one)]))
+
 /** Every value of a field in a raw header list, in order. `name` is lower-case. */
 export function valuesOf (raw: readonly string[], name: string): string[] {
   const values: string[] = []

@@ -19,13 +19,18 @@ function isShallow (text: string): boolean {
   return true
 }
 
-/** A text's JSON object, if it is one and does not nest deeper than anything that is read. How long it may be is the caller's to say. */
-export function jsonObject (text: string): Readonly<Record<string, unknown>> | undefined {
+/** A text's JSON value, if it is one and does not nest deeper than anything that is read. How long it may be is the caller's to say. */
+export function jsonValue (text: string): unknown {
   if (!isShallow(text)) return undefined
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Readonly<Record<string, unknown>> : undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }
+}
+
+/** The same, if it is an object. */
+export function jsonObject (text: string): Readonly<Record<string, unknown>> | undefined {
+  const value = jsonValue(text)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Readonly<Record<string, unknown>> : undefined
 }

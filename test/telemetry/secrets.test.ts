@@ -7,6 +7,7 @@ import { request } from 'undici'
 import { createCredentialReader } from '../../src/credential/credential.ts'
 import type { Status } from '../../src/status/status.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { shownPath } from '../../src/wire/secrets.ts'
 import { issued } from '../fixtures/certificate.ts'
 import { say } from '../fixtures/program.ts'
 import { startHttpProxy, startSocksProxy } from '../fixtures/proxies.ts'
@@ -76,6 +77,30 @@ t.test('a credential shows its fingerprint and nothing else, and another one in 
   t.equal(credential.reveal(), CANARY, 'but for its one door')
   t.equal(of(read).fingerprint, credential.fingerprint)
   t.not(of(createCredentialReader()).fingerprint, credential.fingerprint)
+})
+
+t.test('a path is shown without those of its parts that look like a secret', async t => {
+  const upstream = await startUpstream(t, (_request, response) => { json(response, 200, {}) })
+  const { port, url, lines } = await startSidecar(t, { upstream: upstream.url, logLevel: 'trace' })
+  const secret = 'sk-Hunter2SecretKey99'
+  const paths = [`/v1/models;api_key=${secret}`, `/v1/bot${secret}/getMe`, `/nope/${secret}`, '/nope/token=hunter2', `http://user:${secret}@h/v1/models`, `ftp://user:${secret}@h/v1/models`, 'ftp://user:hunter2@h/x']
+  for (const path of paths) {
+    const client = new RawClient(t, port)
+    client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    await client.answer()
+  }
+  for (const field of [`Expect: ${secret}`, `Transfer-Encoding: ${secret}, chunked`]) {
+    const client = new RawClient(t, port)
+    client.write(`GET /v1/models HTTP/1.1\r\nHost: localhost\r\n${field}\r\n\r\n`)
+    await client.answer()
+  }
+  await (await request(`${url}/status`, { headers: { host: `${secret}.test` } })).body.dump()
+  const status = await (await request(`${url}/status`)).body.text()
+  const page = await (await request(`${url}/metrics`)).body.text()
+  t.ok(lines().length >= paths.length)
+  t.notMatch(JSON.stringify(lines()) + status + page, /hunter2/i)
+  for (const path of ['/v1/models', '/v1/responses', '/v1/messages/count_tokens', '/backend-api/codex/responses', '/v1/responses/resp_1', '/v1/chat/completions']) t.equal(shownPath(`${path}?a=b`), path)
+  t.strictSame([shownPath(`/nope/${secret}/x`), shownPath('ftp://a:b@h/x')], ['/nope/***/x', 'ftp://***@h/x'])
 })
 
 t.test('a proxy’s password is in no log line, answer, metric or page, whatever becomes of what goes through it', async t => {

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { simulatedClock } from '../fixtures/clock.ts'
 import type { Login } from '../fixtures/differential/logins.ts'
 import { sendTo } from '../fixtures/differential/over-sockets.ts'
-import { beforeRules, startRulesUpstream } from '../fixtures/differential/rules-upstream.ts'
+import { beforeRules, ROLL, startRulesUpstream } from '../fixtures/differential/rules-upstream.ts'
 import { isGood, judge, type Asked } from '../fixtures/differential/rules.ts'
 import { Sequence } from '../fixtures/live.ts'
 import { Random } from '../fixtures/random.ts'
@@ -58,11 +58,11 @@ const falseNegatives = async (url: string): Promise<number> => {
 async function openSession (t: Test, url: string, { path, fields }: Omit<Asked, 'roll'>, agent: Agent) {
   const stream = new Sequence()
   const echoes = new Sequence()
-  const { statusCode, body } = await request(url + path, { method: 'POST', headers: { ...fields, 'x-roll': '1', accept: 'text/event-stream' }, body: '{}', dispatcher: agent })
+  const { statusCode, body } = await request(url + path, { method: 'POST', headers: { ...fields, [ROLL]: '1', accept: 'text/event-stream' }, body: '{}', dispatcher: agent })
   t.equal(statusCode, 200)
   body.on('data', (chunk: Buffer) => { for (const [, number = ''] of chunk.toString().matchAll(/data: (\d+)\n/g)) stream.take(number) })
   body.on('error', () => {})
-  const socket = new WebSocket(url.replace('http', 'ws') + path, { headers: { ...fields, 'x-roll': '1' } })
+  const socket = new WebSocket(url.replace('http', 'ws') + path, { headers: { ...fields, [ROLL]: '1' } })
   t.teardown(() => { socket.terminate() })
   await once(socket, 'message')
   socket.on('message', data => { echoes.take((data as Buffer).toString()) })

@@ -225,20 +225,47 @@ t.test('a tunnel that ends early makes the verdict due, so that the probe asks',
   ;(await guard({ route: openai, raw: ['Authorization', 'Bearer unknown'], method: 'POST' })).doubt()
 })
 
-t.test('dead-token words against a good verdict that holds', async t => {
+t.test('dead-token words against a token that was good', async t => {
   const turn = { method: 'POST', path: '/v1/responses' }
   const wrong = { ...turn, raw: ['OpenAI-Organization', 'org-wrong'] }
-  await t.test('in another shape count against requests like it only', async t => {
+  await t.test('in another shape, or to a handshake, count from the second in a row, against requests like it only', async t => {
+    for (const other of [wrong, { method: 'GET', path: '/v1/responses', handshake: true }]) {
+      const { cache, ticket, look, time } = setUp()
+      const strange = () => ticket('a', openai, other)
+      cache.learn(ticket('a', openai, turn), accepted)
+      const together = strange()
+      cache.learn(strange(), rejected)
+      t.equal(look('a', openai, other), 'active', 'one answer in many is wrong')
+      cache.learn(together, rejected)
+      t.equal(look('a', openai, other), 'active', 'those under way together say it once')
+      time.now += 30_001
+      cache.learn(strange(), rejected)
+      t.equal(look('a', openai, other), 'active', 'later it is no second one')
+      cache.learn(strange(), rejected)
+      t.strictSame([look('a', openai, turn), look('a', openai, other)], ['active', 'inactive'])
+      cache.learn(strange(), { kind: 'silent' })
+      t.equal(look('a', openai, other), 'inactive', 'as long as they do else')
+      time.now += 15_000
+      t.strictSame([look('a', openai, other), look('a', openai, other)], [undefined, 'inactive'], 'then one asks again')
+      cache.learn(strange(), rejected)
+      time.now += 29_999
+      t.equal(look('a', openai, other), 'inactive', 'whose answer confirms it')
+      time.now += 1
+      t.equal(look('a', openai, other), undefined)
+      cache.learn(strange(), { kind: 'silent' })
+      t.equal(look('a', openai, other), 'active', 'no answer to it, so forward')
+      cache.learn(strange(), rejected)
+      t.equal(look('a', openai, other), 'active', 'and all begins anew')
+    }
+  })
+  await t.test('count no more for its verdict’s being out of date', async t => {
     const { cache, ticket, look, time } = setUp()
     cache.learn(ticket('a', openai, turn), accepted)
-    cache.learn(ticket('a', openai, wrong), rejected)
-    t.strictSame([look('a', openai, turn), look('a', openai, wrong)], ['active', 'inactive'])
-    cache.learn(ticket('a', openai, wrong), { kind: 'silent' })
-    t.equal(look('a', openai, wrong), 'inactive', 'as long as they do else')
-    time.now += 15_000
-    t.strictSame([look('a', openai, wrong), look('a', openai, wrong)], ['active', 'inactive'].map((state, i) => i === 0 ? undefined : state), 'then one asks again')
-    cache.learn(ticket('a', openai, wrong), { kind: 'silent' })
-    t.equal(look('a', openai, wrong), 'active', 'no answer to it, so forward')
+    time.now += 3_600_000
+    cache.learn(ticket('a', openai, { ...turn, path: '/v1/embeddings' }), rejected)
+    t.strictSame([look('a', openai, turn), cache.laneOf(ticket('a'))], [undefined, 'verified'], 'it has not been refused since')
+    cache.learn(ticket('a', openai, turn), rejected)
+    t.equal(look('a', openai, turn), 'inactive', 'a second one, to a request like one that was good')
   })
   await t.test('in the good shape need a second one, to a request like one that was good', async t => {
     const { cache, ticket, look, time } = setUp()
@@ -293,7 +320,7 @@ t.test('a probe with other fields than those that were good says nothing against
   cache.learn(ticket('b'), { kind: 'accepted', source: 'probe' })
   time.now += 600_000
   cache.learn(ticket('b', openai, { raw: ['OpenAI-Organization', 'org-wrong'] }), byProbe)
-  t.equal(look('b'), 'inactive', 'so it does where no good verdict holds')
+  t.strictSame([look('b'), cache.laneOf(ticket('b'))], [undefined, 'verified'], 'nor where its verdict is out of date')
 })
 
 t.test('a false negative is a success on the same route within 60 s of a refusal', async t => {

@@ -3,14 +3,16 @@ import type { IncomingHttpHeaders } from 'node:http'
 import t, { type Test } from 'tap'
 import { Agent, request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
+import { buildApp } from '../../src/app/app.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
-import { startSidecar, type SidecarOptions } from '../fixtures/sidecar.ts'
+import { configFor, startSidecar, type SidecarOptions } from '../fixtures/sidecar.ts'
 import { bearer, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
 
 // Rows of public reports (the parts A, E, F and H of the list they stand in), each with what is right.
 
-interface Asked { readonly method: string, readonly path: string, readonly headers: IncomingHttpHeaders }
+interface Asked { readonly method: string, readonly path: string, readonly query: string, readonly headers: IncomingHttpHeaders }
 interface Told { readonly status: number, readonly body: unknown }
 
 const good: Told = { status: 200, body: { ok: true } }
@@ -21,7 +23,7 @@ const openai = (code: string | null, message: string): Told => ({ status: 401, b
 /** An upstream by a rule, and what a client sees through the program. */
 async function setUp (t: Test, rule: (asked: Asked) => Told | Promise<Told>, options: Omit<SidecarOptions, 'upstream'> = {}) {
   const clock = simulatedClock()
-  const told = (method = '', url = '', headers: IncomingHttpHeaders): Told | Promise<Told> => rule({ method, path: url.replace(/\?.*/, ''), headers })
+  const told = (method = '', url = '', headers: IncomingHttpHeaders): Told | Promise<Told> => rule({ method, path: url.replace(/\?.*/, ''), query: url.replace(/^[^?]*/, ''), headers })
   const { url: upstream, seen, server } = await startUpstream(t, ({ method, url, headers }, response) => {
     void Promise.resolve(told(method, url, headers)).then(({ status, body }) => { json(response, status, body) })
   })
@@ -229,8 +231,8 @@ t.test('a gateway’s own keys: what was said of one of them refuses no key of i
 })
 
 t.test('a helper without a gateway’s own header is refused without a reason, again and again: that harms nobody who has it', async t => {
-  for (const name of ['cf-aig-authorization', 'helicone-auth', 'x-portkey-api-key', 'cookie', 'chatgpt-account-id', 'openai-beta', 'x-goog-user-project', 'originator', 'origin']) {
-    const s = await setUp(t, ({ headers }) => headers[name] === 'right' ? good : { status: 401, body: { success: false, error: [{ code: 2009, message: 'Unauthorized' }] } }, probing)
+  for (const name of ['cf-aig-authorization', 'helicone-auth', 'x-portkey-api-key', 'cookie', 'chatgpt-account-id', 'openai-beta', 'x-goog-user-project', 'originator', 'origin', 'x-team-id', 'x-litellm-tags']) {
+    const s = await setUp(t, ({ headers }) => headers[name] === 'right' ? good : { status: 401, body: { detail: 'Unauthorized' } }, probing)
     for (let i = 0; i < 8; i++) t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'wrong' }), { status: 401 })
     t.match(await s.send('/v1/responses', { ...bearer('sk-1'), [name]: 'right' }), served, name)
     for (let i = 0; i < 8; i++) await s.send('/v1/responses', bearer('sk-1'))
@@ -244,7 +246,7 @@ t.test('what differs with every request makes no other request of it', async t =
     turns++
     return { status: 401, body: {} }
   })
-  for (let i = 0; i < 20; i++) await s.send('/v1/responses', { ...bearer('sk-1'), 'idempotency-key': String(i), 'x-client-request-id': String(i), 'session-id': String(i), traceparent: `00-${i}` })
+  for (let i = 0; i < 20; i++) await s.send('/v1/responses', { ...bearer('sk-1'), 'idempotency-key': String(i), 'x-client-request-id': String(i), 'session-id': String(i), traceparent: `00-${i}`, date: String(i), 'content-type': `multipart/form-data; boundary=${i}`, 'x-stainless-retry-count': String(i), conversation_id: String(i), 'thread-id': String(i), 'x-codex-turn-metadata': String(i), 'x-codex-window-id': String(i) })
   t.equal(turns, 4)
 })
 
@@ -255,4 +257,36 @@ t.test('H1: a browser extension with the same key and without its header harms n
     t.match(await s.send('/v1/messages', { ...key, origin: 'chrome-extension://abc' }), { status: 401, ours: false })
     t.match(await s.send('/v1/messages', key), served)
   }
+})
+
+t.test('requests with another query are none like it', async t => {
+  const s = await setUp(t, ({ query }) => query === '?project_ids=A' ? { status: 401, body: {} } : query === '?model=a' ? dead : good, { config: { probe: 'off' } })
+  for (let i = 0; i < 6; i++) t.match(await s.send('/v1/organization/usage?project_ids=A', bearer('sk-q'), 'GET'), { status: 401, ours: i >= 4 })
+  t.match(await s.send('/v1/organization/usage?project_ids=B', bearer('sk-q'), 'GET'), served)
+  t.match(await s.send('/v1/organization/usage', bearer('sk-q'), 'GET'), served)
+})
+
+t.test('good shapes are known again after a reload', async t => {
+  let next = good
+  const upstream = await startUpstream(t, (_request, response) => { json(response, next.status, next.body) })
+  const config = configFor({ upstream: upstream.url, config: { probe: 'off' } })
+  const log = createLog({ level: 'silent' })
+  const before = buildApp({ config, log })
+  t.teardown(() => before.close())
+  const headers = { ...bearer(jwt()), 'chatgpt-account-id': 'acct-1' }
+  const send = async (url: string): Promise<number> => {
+    const { statusCode, body } = await request(`${url}/backend-api/codex/responses`, { method: 'POST', body: '{}', headers })
+    await body.dump()
+    return statusCode
+  }
+  t.equal(await send(await before.listen({ port: 0, host: '127.0.0.1' })), 200)
+  const reloaded = buildApp({ config, log, before: before.generation })
+  t.teardown(() => reloaded.close())
+  const url = await reloaded.listen({ port: 0, host: '127.0.0.1' })
+  next = dead
+  for (let i = 0; i < 2; i++) t.equal(await send(url), 401)
+  next = good
+  t.equal(await send(url), 401, 'two in a row, to a request like one that was good, refuse the token')
+  const other = { ...headers, 'chatgpt-account-id': 'acct-2' }
+  t.equal((await request(`${url}/backend-api/codex/responses`, { method: 'POST', body: '{}', headers: other })).statusCode, 401, 'so that others of it are refused, too')
 })

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import type { Clock } from '../../src/clock.ts'
+import { timeOf } from '../../src/wire/http-date.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer, jwt } from '../fixtures/token.ts'
 import { json, startUpstream } from '../fixtures/upstream.ts'
@@ -9,7 +10,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
 /** Whether an upstream says what time it is. */
-type Dating = 'true' | 'none' | 'held back'
+type Dating = 'true' | 'none' | 'held back' | ((now: number) => Record<string, string>)
 
 /** A program whose wall clock is off by some ms, and an upstream that judges by the time as it is. */
 async function setUp (t: Test, { off, dating = 'true' }: { off: number, dating?: Dating }) {
@@ -21,7 +22,8 @@ async function setUp (t: Test, { off, dating = 'true' }: { off: number, dating?:
   const heads: (() => void)[] = []
   const { url: upstream, seen } = await startUpstream(t, ({ method, headers: { authorization = '' } }, response) => {
     response.sendDate = false
-    if (dating !== 'none') response.setHeader('Date', new Date(now()).toUTCString())
+    const told = typeof dating === 'function' ? dating(now()) : dating === 'none' ? {} : { date: new Date(now()).toUTCString() }
+    for (const [name, value] of Object.entries(told)) response.setHeader(name, value)
     const { exp = Infinity, nbf = 0 } = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString() || '{}') as { exp?: number, nbf?: number }
     const answer = (): void => { json(response, exp > 1e11 || exp < 1e9 || (now() < exp * 1000 && now() >= nbf * 1000) ? 200 : 401, { error: { code: 'token_expired', message: 'expired' } }) }
     if (method === 'HEAD' && dating === 'held back') heads.push(answer)
@@ -65,11 +67,44 @@ t.test('a token with an hour left is forwarded though our clock is 2, 6 or 9,000
   }
 })
 
-t.test('a token that has expired is refused though our clock is 6 hours behind, once its upstream has said what time it is', async t => {
+t.test('a token that has expired is refused by its upstream’s own word where our clock is 6 hours behind', async t => {
   const s = await setUp(t, { off: -6 * HOUR })
+  const expired = jwt({ exp: s.at(-2 * MINUTE) })
   t.strictSame(await s.send(jwt({ exp: s.at(HOUR) })), served)
-  t.strictSame(await s.send(jwt({ exp: s.at(-2 * MINUTE) })), refused)
-  t.strictSame([s.turns, s.questions().length], [1, 0], 'nobody had to be asked')
+  t.strictSame(await s.send(expired), { status: 401, ours: false }, 'the two clocks do not agree')
+  t.strictSame(await s.send(expired), refused)
+  t.strictSame([s.turns, s.questions().length], [2, 0], 'nobody had to be asked')
+})
+
+t.test('an upstream’s Date that is wrong refuses nothing: only what both clocks say is certain', async t => {
+  const date = (ms: number): string => new Date(ms).toUTCString()
+  const cases: [string, (now: number) => Record<string, string>, off?: number][] = [
+    ['2 h ahead', now => ({ date: date(now + 2 * HOUR) })],
+    ['2 h behind', now => ({ date: date(now - 2 * HOUR) })],
+    ['0', () => ({ date: '0' })],
+    ['1970', () => ({ date: date(0) }), -500_000 * HOUR],
+    ['ahead, without a zone', now => ({ date: date(now + 9 * HOUR).replace(' GMT', '') }), 9 * HOUR],
+    ['of a cache, with its age', now => ({ date: date(now - 2 * HOUR), age: '7200' }), -2 * HOUR],
+    ['two of them', now => ({ date: date(now + 9 * HOUR) + ', x' }), 9 * HOUR]
+  ]
+  for (const [name, dating, off = 0] of cases) {
+    const s = await setUp(t, { off, dating })
+    for (let i = 0; i < 2; i++) t.strictSame(await s.send(jwt({ iat: s.at(-HOUR / 6), nbf: s.at(-HOUR / 6), exp: s.at(HOUR) })), served, name)
+  }
+})
+
+t.test('the time of an answer: its Date in one of HTTP’s three forms, and its Age', t => {
+  const imf = 'Thu, 26 Nov 2026 08:09:37 GMT'
+  const time = Date.UTC(2026, 10, 26, 8, 9, 37)
+  for (const date of [imf, 'Thursday, 26-Nov-26 08:09:37 GMT', 'Thu Nov 26 08:09:37 2026']) t.equal(timeOf(['Date', date]), time, date)
+  t.equal(timeOf(['date', 'Sun Nov  1 08:09:37 2026']), Date.UTC(2026, 10, 1, 8, 9, 37))
+  t.equal(timeOf(['Date', imf, 'age', '7200']), time + 2 * HOUR)
+  for (const date of ['', '0', '2026-11-26T08:09:37Z', 'Thu, 26 Nov 2026 08:09:37', 'Thu, 26 Nov 2026 08:09:37 +0900', 'Fri, 26 Nov 2026 08:09:37 GMT', 'Tue, 31 Nov 2026 08:09:37 GMT', 'Thu, 01 Jan 1970 00:00:00 GMT', `${imf}, ${imf}`]) t.equal(timeOf(['Date', date]), undefined, date)
+  t.equal(timeOf(['Date', imf, 'Date', imf]), undefined)
+  for (const age of ['-1', '1.5', '']) t.equal(timeOf(['Date', imf, 'Age', age]), undefined, `an age that is none: ${age}`)
+  t.equal(timeOf(['Date', imf, 'Age', '1', 'Age', '2']), undefined)
+  t.equal(timeOf([]), undefined)
+  t.end()
 })
 
 t.test('a clock that jumps by 3 hours while it runs', async t => {
@@ -79,7 +114,7 @@ t.test('a clock that jumps by 3 hours while it runs', async t => {
   for (const hours of [0, 3, -3, -3, 3]) {
     s.jump(hours * HOUR)
     t.strictSame(await s.send(good), served, `${hours} hours`)
-    t.strictSame(await s.send(expired), refused, 'an expired one is refused')
+    t.match(await s.send(expired), { status: 401 }, 'an expired one is refused, by its upstream where our clock is behind')
     s.advance(11_000)
   }
 })

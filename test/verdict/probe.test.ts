@@ -76,10 +76,10 @@ t.test('a good new token: one probe, then its requests go in the verified lane',
   t.strictSame(s.lines().filter(({ method }) => method === 'POST').map(({ lane, source }) => [lane, source]), [['verified', 'probe'], ['verified', 'upstream'], ['verified', 'upstream']])
 })
 
-t.test('a probe is a GET with the client’s own fields and nothing else of its request', async t => {
+t.test('a probe is a GET with all that its client says of who asks, and nothing of its one request', async t => {
   const s = await setUp(t)
   const cases: [path: string, headers: Record<string, string>, url: string, carries: string[]][] = [
-    ['/v1/responses', { ...bearer('a'), 'openai-organization': 'o', 'user-agent': 'ua', cookie: 'c', 'x-client-request-id': 'x' }, '/v1/models', ['authorization', 'openai-organization', 'user-agent']],
+    ['/v1/responses', { ...bearer('a'), 'openai-organization': 'o', 'user-agent': 'ua', cookie: 'c', 'x-client-request-id': 'x', 'content-type': 'application/json', range: 'bytes=0-1', 'if-none-match': 'a', traceparent: '00', 'session-id': 's', 'x-codex-turn-metadata': 'm', 'idempotency-key': 'i', 'x-gateway-key': 'g', 'helicone-auth': 'h', 'cf-access-client-secret': 's' }, '/v1/models', ['authorization', 'openai-organization', 'user-agent', 'cookie', 'x-gateway-key', 'helicone-auth', 'cf-access-client-secret']],
     ['/v1/messages', { 'x-api-key': 'b', 'anthropic-version': '2023-06-01', connection: 'anthropic-beta', 'anthropic-beta': 'hop' }, '/v1/models', ['x-api-key', 'anthropic-version', 'anthropic-beta']],
     ['/backend-api/codex/responses', { ...bearer('c'), 'chatgpt-account-id': 'acct', originator: 'codex', version: '1.2.3' }, '/backend-api/codex/models?client_version=1.2.3', ['authorization', 'chatgpt-account-id', 'originator', 'version']],
     ['/backend-api/codex/responses', { ...bearer('d'), version: '1&x=y' }, '/backend-api/codex/models?client_version=0.169.0', ['authorization', 'version']],
@@ -417,4 +417,14 @@ t.test('a refreshed login is never refused', async t => {
     for (let i = 0; i < 3; i++) t.equal((await s.ask(fresh, 'POST', path)).status, 200)
   }
   t.equal(await s.metric('codex_sidecar_false_negatives_total'), 0)
+})
+
+t.test('a new token is not refused for want of a second key that its request has', async t => {
+  for (const [name, value] of [['x-gateway-key', 'g'], ['helicone-auth', 'Bearer h'], ['cookie', 'sess=1'], ['cf-access-client-secret', 'z'], ['x-portkey-api-key', 'p']] as const) {
+    const wants: Answer = ({ headers }, response) => { json(response, headers[name] === value ? 200 : 401, deadKey) }
+    const s = await setUp(t, { probe: wants, turn: wants })
+    const { statusCode, body } = await request(`${s.url}/v1/responses`, { method: 'POST', body: '{}', headers: { ...bearer('new'), [name]: value } })
+    await body.dump()
+    t.strictSame([statusCode, s.probes, s.turns], [200, 1, 1], name)
+  }
 })

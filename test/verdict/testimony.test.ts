@@ -2,6 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { request } from 'undici'
 import { ofThis } from '../../src/verdict/testimony/about.ts'
+import { overlapWith } from '../../src/verdict/testimony/overlap.ts'
 import { quoteOf, safeWords } from '../../src/verdict/testimony/quote.ts'
 import { rows } from '../../src/verdict/testimony/rows.ts'
 import { saidIn } from '../../src/verdict/testimony/said.ts'
@@ -49,8 +50,24 @@ t.test('what the known upstreams say with 401, row by row', async t => {
     ['openai', 'null', 'request', 'no reason'],
     ['openai', '', 'request', 'empty'],
     ['openai', '<html><h1>401 Authorization Required</h1></html>', 'request', 'HTML'],
-    ['openai', undefined, 'request', 'cut short'],
-    ['openai', Buffer.alloc(70_000, 0x20), 'request', 'longer than is read'],
+    ['openai', '<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n<center><h1>401 Authorization Required</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n', 'request', 'nginx'],
+    ['openai', '401: Unauthorized', 'request', 'plain text'],
+    ['openai', { status: 401, error: 'Unauthorized', message: null, success: false, errors: [], request_id: 'req_1', timestamp: 1 }, 'request', 'no reason'],
+    ['openai', '\ufeff{"detail":"Unauthorized"}', 'request', 'behind a byte order mark'],
+    ['openai', '\ufeff{"error":{"code":"token_revoked"}}', 'token', 'behind a byte order mark'],
+    ['openai', '\ufeff{"error":{"code":"mismatched_organization","message":"x"}}', 'silent', 'behind a byte order mark'],
+    ['openai', undefined, 'silent', 'cut short: it may give a reason'],
+    ['openai', Buffer.alloc(70_000, 0x20), 'silent', 'longer than is read'],
+    ['openai', 'Your organization must be verified to use model bad', 'silent', 'a reason in plain text'],
+    ['openai', '<h1>401 Authorization Required</h1><p>Ask for access to this model</p>', 'silent', 'a reason in a page'],
+    ['openai', '<!-- model not allowed -->', 'silent', 'a comment may be one'],
+    ['openai', { success: false, errors: [{ code: 10000, message: 'Model bad not allowed for this token' }] }, 'silent', 'Cloudflare'],
+    ['openai', [{ error: { code: 401, message: 'Model not allowed', status: 'UNAUTHENTICATED' } }], 'silent', 'Gemini'],
+    ['openai', { detail: [{ msg: 'model bad not permitted', type: 'x' }] }, 'silent', 'FastAPI'],
+    ['openai', { type: 'urn:scope', title: 'Model bad needs scope m.b', status: 401 }, 'silent', 'RFC 9457'],
+    ['openai', { msg: 'model bad needs another plan' }, 'silent', 'a reason in an unknown place'],
+    ['openai', { error: 'unauthorized', hint: null }, 'silent', 'a place that nobody knows'],
+    ['openai', { error: { message: 'Invalid authentication credentials', code: 'model_not_allowed' } }, 'silent', 'a reason beside'],
     ['openai', { error: 'invalid_token', error_description: 'The token has the wrong audience' }, 'silent', 'a reason in no row'],
     ['openai', { error: { code: '401', message: 'Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.' } }, 'silent', 'Azure'],
     ['openai', { statusCode: 401, message: 'Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired.' }, 'silent', 'Azure'],
@@ -58,7 +75,7 @@ t.test('what the known upstreams say with 401, row by row', async t => {
     ['openai', { error: { message: 'litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: sk-ba***nd.', type: null, param: null, code: '401' } }, 'silent', 'LiteLLM, of its own key'],
     ['openai', { error: { code: 401, message: 'API key not valid. Please pass a valid API key.', status: 'UNAUTHENTICATED' } }, 'silent', 'Gemini'],
     ['openai', { error: { message: 'No auth credentials found', code: 401 } }, 'silent', 'OpenRouter'],
-    ['openai', { success: false, error: [{ code: 2009, message: 'Unauthorized' }] }, 'request', 'Cloudflare AI Gateway'],
+    ['openai', { success: false, error: [{ code: 2009, message: 'Unauthorized' }] }, 'silent', 'Cloudflare AI Gateway: its code is one'],
     ['openai', openai('invalid_organization', 'No such organization: org-x.'), 'silent', 'a reason in no row'],
     ['openai', openai('ip_not_authorized', 'Your IP is not authorized'), 'silent', 'a reason in no row'],
     ['anthropic', anthropic('invalid x-api-key'), 'token', 'field.md A'],
@@ -79,7 +96,11 @@ t.test('a reason may stand in the header of a refusal', async t => {
   const cases: [name: string, value: string, reach: string][] = [
     ['WWW-Authenticate', 'Bearer', 'request'],
     ['WWW-Authenticate', 'Bearer realm="error"', 'request'],
-    ['WWW-Authenticate', 'Bearer error="invalid_token", error_description="The token expired"', 'request'],
+    ['WWW-Authenticate', 'Bearer realm="a", error="invalid_token", resource_metadata="https://a/b?error=c"', 'request'],
+    ['WWW-Authenticate', 'Bearer error=invalid_token', 'request'],
+    ['WWW-Authenticate', 'Bearer error="invalid_token", error_description="The token has no access to this model"', 'silent'],
+    ['WWW-Authenticate', 'Bearer realm="x", scope="m.b"', 'silent'],
+    ['WWW-Authenticate', 'DPoP algs="ES256"', 'silent'],
     ['WWW-Authenticate', 'Bearer realm="a",error="insufficient_scope", scope="models"', 'silent'],
     ['WWW-Authenticate', 'DPoP error="use_dpop_nonce", error_description="Resource server requires nonce"', 'silent'],
     ['www-authenticate', 'Bearer error = insufficient_user_authentication', 'silent'],
@@ -96,12 +117,13 @@ t.test('dead-token words count against the credential that they are about', asyn
     return testimony.kind === 'rejected' ? testimony.reach : testimony.kind
   }
   const named = (key: string) => openai('invalid_api_key', `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`)
-  for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
-  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
+  for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', 'sk-proj-abcdWxYz'.slice(0, 9), 'sk-...WxYz', 'sk-pr…', 'sk-p••••WxYz', 'sk-[redacted]', '"sk-proj-abcdWxYz"', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
+  for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz', 'sk-po...ol12', 'sk-pool-9f8e7d', 'sk-po••••ol12', 'sk-po[redacted]', 'sk-po<hidden>', 'another-key', '(gsk-a)']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
   for (const code of ['token_expired', 'token_invalidated', 'token_revoked']) {
     t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'request'], `${code}: no API key is a login`)
   }
   t.strictSame([reach('a', { detail: 'Unauthorized' }), reach('a', openai('mismatched_project'))], ['request', 'silent'])
+  t.equal(reach('sk-proj-abcdWxYz', openai('invalid_api_key', 'This key (sk-pool-1) was revoked')), 'request')
   const inBand = testimonyInBand({ dialect: 'openai' }, { type: 'error', error: { code: 'token_expired', message: 'x' } })
   t.strictSame([ofThis(inBand, credentialOf('at-1')).kind, ofThis(inBand, credentialOf('sk-1')).kind], ['rejected', 'silent'], 'in band, too')
 })
@@ -111,17 +133,18 @@ t.test('a coded body is read, within its bound', async t => {
   for (const [coding, bytes] of [['gzip', gzipSync(dead)], ['deflate', deflateSync(dead)], ['br', brotliCompressSync(dead)], ['identity', dead]] as const) {
     t.equal(reachOf('openai', bytes, ['Content-Encoding', coding]), 'token', coding)
   }
-  t.equal(reachOf('openai', dead, ['Content-Encoding', 'rot13']), 'request')
-  t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'request', 'a megabyte in a kilobyte is not unpacked')
+  t.equal(reachOf('openai', dead, ['Content-Encoding', 'rot13']), 'silent', 'what can not be read may give a reason')
+  t.equal(reachOf('openai', '', ['Content-Encoding', 'rot13']), 'request', 'but for nothing')
+  t.equal(reachOf('openai', gzipSync(Buffer.from('['.repeat(1 << 20))), ['Content-Encoding', 'gzip']), 'silent', 'a megabyte in a kilobyte is not unpacked')
 })
 
 t.test('of a body no more levels are built than errors have', async t => {
   const deep = (levels: number): string => JSON.stringify({ ...openai('invalid_api_key'), rest: 'REST' }).replace('"REST"', '['.repeat(levels) + ']'.repeat(levels))
   t.equal(reachOf('openai', deep(60)), 'token')
-  t.equal(reachOf('openai', deep(30_000)), 'request', 'it says nothing')
-  t.equal(reachOf('openai', gzipSync(Buffer.from(deep(30_000))), ['Content-Encoding', 'gzip']), 'request')
+  t.equal(reachOf('openai', deep(30_000)), 'silent', 'it counts against nothing')
+  t.equal(reachOf('openai', gzipSync(Buffer.from(deep(30_000))), ['Content-Encoding', 'gzip']), 'silent')
   t.equal(reachOf('openai', JSON.stringify({ ...openai('invalid_api_key'), rest: '["\\'.repeat(100) })), 'token', 'brackets in a text are no levels')
-  t.equal(reachOf('openai', '["invalid_api_key"]'), 'request', 'a list has no code')
+  t.equal(reachOf('openai', '["invalid_api_key"]'), 'silent', 'a list has no code')
 })
 
 t.test('no other answer says anything bad, and a 101 nothing good', async t => {
@@ -137,6 +160,8 @@ t.test('an error in band counts only with dead-token words', async t => {
   t.equal(kindOf({ type: 'error', code: 'token_revoked', message: 'x' }), 'rejected')
   t.equal(kindOf({ type: 'response.failed', response: { error: { code: 'token_expired' } } }), 'rejected')
   for (const event of [{ type: 'error' }, { type: 'error', error: { code: 'rate_limit_exceeded' } }, { type: 'response.failed', response: { error: null } }]) t.equal(kindOf(event), 'silent')
+  t.equal(kindOf({ error: { code: 'invalid_api_key', message: 'x' } }), 'rejected', 'of a chat')
+  for (const type of ['response.mcp_call.failed', 'conversation.item.input_audio_transcription.failed', 'tool.result', 1]) t.equal(kindOf({ type, code: 'token_expired', error: { code: 'invalid_api_key', message: 'x' } }), 'silent', `an error of another kind: ${type}`)
 })
 
 t.test('words of an upstream are said again without anything like a secret, on one line, bounded', async t => {
@@ -154,6 +179,21 @@ t.test('words of an upstream are said again without anything like a secret, on o
   t.equal(safeWords('a\r\nb\u0000c\u001b[31md'), 'a b c [31md')
   t.equal(safeWords('word '.repeat(200)).length, 300)
   t.notMatch(safeWords('Invalid token: it has expired'), /token\s*:/, 'OpenClaw would hide the rest')
+})
+
+t.test('nothing that shares a part with the token is said again, however it is written', t => {
+  const token = 'corp-Hunter2Pass-9Qz7Wx'
+  const each = (between: string): string => token.split('').join(between)
+  const repeats = overlapWith(token)
+  const written = [
+    token, token.slice(0, 16) + '...', '...' + token.slice(6), token.toUpperCase(), each(' '), each('\u200b'), token.replace(/-/g, '%2D'), token.replace(/-/g, '&#45;'), token.replace(/-/g, '&#x2d;'),
+    token.replace(/-/g, '\\u002d'), token.replace(/-/g, ' - '), token.replace(/-/g, '/'), token.replace(/-/g, ','), Buffer.from(JSON.stringify({ got: token })).toString('base64')
+  ]
+  for (const words of written) t.ok(repeats(`Unknown credential ${words} here`.slice(words.startsWith('ey') ? 19 : 0)), words)
+  for (const words of ['', 'Your account was deactivated, check your email', 'corp-Hun', '&#9999999;']) t.notOk(repeats(words), words)
+  t.ok(overlapWith('sk-1')('It was sk-1'), 'a short one as it stands')
+  t.ok(overlapWith('x'.repeat(20_000))('a'), 'of one that is too long to compare nothing is')
+  t.end()
 })
 
 t.test('a quote holds words, the name of the request, and the fields that tell more', async t => {
@@ -188,6 +228,11 @@ t.test('our refusals say what the upstream said, and name what was sent', async 
   })
   t.equal(upstream.seen.length, before + 1)
   t.notMatch((await refused('/v1/responses', bearer('secret-opaque-1')))?.message, /secret-opaque-1/, 'the token itself is not said again')
+  const echo = 'corp-Hunter2Pass-9Qz7Wx'
+  answers['/v1/responses/echo'] = [openai('invalid_api_key', `Unknown credential ${echo.slice(0, 16)}...`), { 'x-openai-authorization-error': `bad ${echo}`, 'x-error-json': Buffer.from(JSON.stringify({ got: echo })).toString('base64'), 'x-oai-request-id': echo.slice(0, 18), 'cf-ray': '8a-AMS' }]
+  const { message = '', headers = {} } = await refused('/v1/responses/echo', bearer(echo)) ?? {}
+  t.notMatch(message + JSON.stringify(headers), /Hunter2|aHVudGVy|SHVudGVyM/, 'nor a part of it, nor in a field')
+  t.equal(headers['cf-ray'], '8a-AMS', 'others stay')
   answers['/v1/messages/pair'] = [anthropic('invalid x-api-key half-opaque-1, nor half-opaque-2'), {}]
   t.notMatch((await refused('/v1/messages/pair', { 'x-api-key': 'half-opaque-1', ...bearer('half-opaque-2') }))?.message, /half-opaque/, 'nor is a half of a pair')
   t.match((await refused('/v1/messages', { 'x-api-key': 'sk-ant-api03-x' }))?.message, /^invalid x-api-key - the upstream rejected it \(it knows no such API key: "invalid x-api-key", request id req_2\)/, 'Claude Code has a hint for it')

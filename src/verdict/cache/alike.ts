@@ -5,7 +5,7 @@ import { count, tallyFrom, type AlikeEntry, type InactiveEntry } from './entry.t
 import { reject, wasAsked, type Holds } from './rejection.ts'
 import { nameOf, type Ticket } from './ticket.ts'
 
-/** ms within which a further 401 without a reason must follow the last one to be the next in a row. */
+/** ms within which a further 401 must follow the last one to be the next in a row. */
 const WINDOW = 30_000
 
 /**
@@ -59,6 +59,20 @@ export class Alike {
   /** Adds a 401 without a reason to a probe. */
   suspectByProbe (ticket: Ticket, answeredAt: number, now: number): void { this.#add(probeOf(ticket), answeredAt, now) }
 
+  /**
+   * Adds dead-token words against a token that was good, to a request of another shape or to a handshake. Good tokens get
+   * them once, too: the second in a row says something, and what confirms a rejection.
+   */
+  contradict (ticket: Ticket, learnedAt: number, now: number): boolean {
+    const entry = this.#entry(ticket, now)
+    const { doubt } = entry
+    if (entry.rejection !== undefined) return true
+    const standing = doubt !== undefined && now <= doubt.until
+    if (standing && ticket.order < doubt.learnedAt) return false // under way together
+    entry.doubt = { learnedAt, until: now + WINDOW }
+    return standing
+  }
+
   /** Holds a rejection against requests like this one. Those that were under way together say the same thing once. */
   reject (ticket: Ticket, verdict: Inactive, how: Holds & { now: number, learnedAt: number, doubling: boolean }): Inactive {
     const entry = this.#entry(ticket, how.now)
@@ -72,7 +86,7 @@ export class Alike {
   /** Forgets the rejection whose asker got no answer to it: in doubt, forward. */
   unanswered (ticket: Ticket, now: number): void {
     const entry = this.#peek(ticket)
-    if (entry !== undefined && wasAsked(entry.rejection, ticket.order, now)) Object.assign(entry, { rejection: undefined, explained: false })
+    if (entry !== undefined && wasAsked(entry.rejection, ticket.order, now)) Object.assign(entry, { rejection: undefined, doubt: undefined, explained: false })
   }
 
   /**
@@ -85,7 +99,7 @@ export class Alike {
     const name = real ? nameOf(like) : ''
     for (const [kind, entry] of kinds) {
       if (kind === name || (entry.shape === like.shape && !entry.explained)) kinds.delete(kind)
-      else if (entry.shape === like.shape) entry.suspectUntil = -Infinity
+      else if (entry.shape === like.shape) Object.assign(entry, { suspectUntil: -Infinity, doubt: undefined })
     }
     if (kinds.size === 0) this.#tokens.delete(key)
   }
@@ -122,7 +136,7 @@ export class Alike {
     this.#tokens.set(key, kinds)
     const name = nameOf(like)
     const { shape } = like
-    const entry = kinds.get(name) ?? { shape, inTurn: 0, suspectUntil: -Infinity, answeredAt: 0, rejection: undefined, explained: false, madeAt: now, tally: tallyFrom(now) }
+    const entry = kinds.get(name) ?? { shape, inTurn: 0, suspectUntil: -Infinity, answeredAt: 0, rejection: undefined, doubt: undefined, explained: false, madeAt: now, tally: tallyFrom(now) }
     kinds.delete(name) // what is used last stands last
     kinds.set(name, entry)
     if (kinds.size > KINDS) kinds.delete(kinds.keys().next().value as string)

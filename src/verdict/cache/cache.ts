@@ -143,11 +143,16 @@ export class VerdictCache {
 
   /** The upstream says that the token is dead. */
   #dead (ticket: Ticket, good: ActiveEntry | undefined, { verdict, inBand = false }: { verdict: Inactive, inBand?: boolean }): Verdict | undefined {
+    const { like } = ticket
     const now = this.#options.clock.monotonic()
-    if (ticket.like.handshake && !inBand) return this.#rejectAlike(ticket, verdict, true) // the same token may be taken over HTTP
-    if (verdict.source === 'probe' && good !== undefined && outweighsProbe(good, ticket, now)) return good.verdict
-    if (good === undefined || now >= good.until || verdict.source !== 'upstream') return this.#reject(ticket, verdict)
-    const reach = contradict(good, ticket, { now, next: () => ++this.#order })
+    const next = (): number => ++this.#order
+    const refused = like.handshake && !inBand // the same token may be taken over HTTP
+    if (good === undefined) return refused ? this.#rejectAlike(ticket, verdict, true) : this.#reject(ticket, verdict)
+    if (verdict.source === 'probe' && outweighsProbe(good, ticket)) return good.verdict
+    if (verdict.source !== 'upstream') return this.#reject(ticket, verdict)
+    const reach = !refused && good.shapes.includes(like.shape)
+      ? contradict(good, ticket, { now, next })
+      : this.#alike.contradict(ticket, next(), now) ? 'request' : undefined
     if (reach === 'token') return this.#reject(ticket, verdict)
     return reach === 'request' ? this.#rejectAlike(ticket, verdict, true) : undefined
   }

@@ -9,15 +9,15 @@ const WINDOW = 30_000
 const MOST = 8
 
 /**
- * Dead-token words against a token whose good verdict holds are a contradiction, not a verdict (design.md section 3): a
- * path does not know a key that another one knows, a header field is missing, or one answer in many is wrong. So requests of a shape that was good go on, until a later one says the same.
- * @returns how far the word reaches: requests like this one where its shape was never good, or where requests like it got
- * it before; the token where a request like one that was good gets it after that; undefined: nothing yet
+ * Dead-token words against a token that was good and has not been refused since are a contradiction, not a verdict
+ * (design.md section 3): a path does not know a key that another one knows, a header field is missing, or one answer in
+ * many is wrong. So requests go on, until a later one says the same. This is about requests of a shape that was good.
+ * @returns how far the word reaches: requests like this one, where requests like it got it before; the token, where a
+ * request like one that was good gets it after that; undefined: nothing yet
  */
 export function contradict (good: ActiveEntry, { like, order }: Ticket, { now, next }: { now: number, next: () => number }): Reach | undefined {
   const { contradiction: before } = good
   const standing = before !== undefined && now <= before.until ? before : undefined
-  if (!good.shapes.includes(like.shape)) return 'request'
   const name = nameOf(like)
   if (standing === undefined) {
     good.contradiction = { learnedAt: next(), until: now + WINDOW, by: new Set([name]) }
@@ -31,5 +31,4 @@ export function contradict (good: ActiveEntry, { like, order }: Ticket, { now, n
 }
 
 /** Whether a token that was good stays so when a probe says that it is dead: real requests know better, and so does a probe with the fields that were good. */
-export const outweighsProbe = ({ requests, shapes, until }: ActiveEntry, { like }: Ticket, now: number): boolean =>
-  requests.length > 0 || (now < until && !shapes.includes(like.shape))
+export const outweighsProbe = ({ requests, shapes }: ActiveEntry, { like }: Ticket): boolean => requests.length > 0 || !shapes.includes(like.shape)

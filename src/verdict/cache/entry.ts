@@ -12,7 +12,7 @@ export interface Tally {
 /** What is told of every entry; `madeAt` is when it was made or last confirmed, monotonic ms. */
 interface Entry { madeAt: number, readonly tally: Tally }
 
-/** Dead-token words against a token whose good verdict holds: no verdict yet. */
+/** Dead-token words against a token that was good, by requests of a good shape: no verdict yet. */
 export interface Contradiction {
   /** Position in the order of all events. */
   readonly learnedAt: number
@@ -49,6 +49,8 @@ export interface AlikeEntry extends Entry {
   /** Position of the last one in the order of all events. */
   answeredAt: number
   rejection: InactiveEntry | undefined
+  /** Dead-token words against a good token: when they came in the order of all events, and until when further ones are the next in a row, monotonic ms. */
+  doubt: { readonly learnedAt: number, readonly until: number } | undefined
   /** Whether the rejection came of dead-token words. */
   explained: boolean
 }

@@ -24,15 +24,18 @@ export interface Look {
 /** What a ticket is made of. */
 export interface Entrant { readonly key: Key, readonly route: string, readonly like: Likeness, readonly ends: number }
 
-/** Characters of a path that is kept as it is; of a longer one there is a digest. */
-const PATH = 200
+/** Characters of a target that is kept as it is; of a longer one, or one with a query, which may hold a secret, there is a digest. */
+const TARGET = 200
+
+/** What a request has in common with others besides its token. */
+export type LikenessReader = (presentation: Presentation) => Likeness
 
 /** Makes what an upstream's judgement of a request may depend on besides its token. */
-export function likenessBy (shapeOf: ShapeReader, tellOf = createTellingReader()) {
-  return ({ route, raw, method = '', path = '', handshake = false }: Presentation): Likeness => ({
+export function likenessBy (shapeOf: ShapeReader, tellOf = createTellingReader()): LikenessReader {
+  return ({ route, raw, method = '', path = '', query = '', handshake = false }: Presentation): Likeness => ({
     shape: shapeOf(raw, route.shape),
     handshake,
-    request: `${method} ${path.length <= PATH ? path : hash('sha256', path)} ${tellOf(raw, route.credential)}`
+    request: `${method} ${query === '' && path.length <= TARGET ? path : hash('sha256', path + query)} ${tellOf(raw, route.credential)}`
   })
 }
 

@@ -43,8 +43,8 @@ export function endOf ({ claims }: Credential, clock: JudgingClock, monotonic: n
 
 /**
  * What a credential says of itself and can be held against it without asking anybody: its kind and its times (RFC 7519
- * sections 4.1.4 and 4.1.5). It may reject, never accept. Times count by the clock of the upstream, which is asked for
- * it, without any credential, before a token is refused for them.
+ * sections 4.1.4 and 4.1.5). It may reject, never accept. Times count where this machine's clock and the upstream's agree on
+ * them; it is asked for its own, without any credential, before a token is refused for them.
  * @param clockOf the clock by which a route's upstream judges
  */
 export function createClaimsValidator (clockOf: (route: Route) => JudgingClock) {
@@ -68,9 +68,15 @@ export function createClaimsValidator (clockOf: (route: Route) => JudgingClock) 
         return nbf !== undefined && now + SKEW < nbf ? refuse('token_not_yet_valid', tell(nbf)) : undefined
       }
       const clock = clockOf(route)
+      // Either of the two clocks may be wrong (a gateway's Date can be hours off): certain is what both of them say.
+      const own = judge(clock.wall())
+      if (own === undefined) return undefined
+      const agreed = (now: number | undefined): Inactive | undefined => {
+        const theirs = judge(now)
+        return theirs?.reason === own.reason ? theirs : undefined
+      }
       const now = clock.now()
-      if (now !== undefined) return judge(now)
-      return judge(clock.wall()) === undefined ? undefined : clock.confirm().then(judge)
+      return now === undefined ? clock.confirm().then(agreed) : agreed(now)
     }
   }
 }

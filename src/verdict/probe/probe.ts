@@ -1,13 +1,14 @@
 import { judgedFields } from '../../config/routes.ts'
-import { SUBPROTOCOL } from '../../credential/form.ts'
 import type { Presentation } from '../../credential/presentation.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
-import { endToEnd, pairsOf, valuesOf } from '../../wire/headers.ts'
+import { endToEnd, pairsOf, rawOf, valuesOf } from '../../wire/headers.ts'
+import { timeOf } from '../../wire/http-date.ts'
+import { isOfOneRequest } from '../../wire/request-fields.ts'
 import { testimonyOf } from '../testimony/testimony.ts'
 import type { ProbeOutcome, Testimony } from '../verdict.ts'
 
-/** Fields with which a client shows who it is: upstreams refuse or challenge requests that come without. */
-const clientField = /^(?:chatgpt-account-id|originator|user-agent|version|openai-.*|anthropic-.*)$/
+/** Fields of a request that a question has no use for: it has its own kind of answer, and is no page's. */
+const unasked = /^(?:accept|accept-encoding)$/
 
 /** Codex's version where the client says none: ChatGPT lists no models to nobody's version. */
 const VERSION = '0.169.0'
@@ -21,12 +22,14 @@ const versionOf = (raw: readonly string[]): string => {
   return /^[\w.+-]{1,64}$/.test(version) ? encodeURIComponent(version) : VERSION
 }
 
-/** The waiting request's credential and client fields, as they came. */
+/**
+ * All that the waiting request says of who asks, as it came: an upstream may want a second key, a cookie, or any field
+ * that nobody here knows, and refuse a question that comes without. What is about that one request stays behind.
+ */
 function headersFor ({ raw, route }: Presentation): string[] {
-  const carriers = judgedFields(route).filter(field => field !== SUBPROTOCOL) // what is in there can be asked about nowhere else
-  const kept = pairsOf(endToEnd(raw, carriers)).filter(([name]) => {
+  const kept = pairsOf(endToEnd(raw, judgedFields(route), route.withheld)).filter(([name]) => {
     const field = name.toLowerCase()
-    return carriers.includes(field) || clientField.test(field)
+    return !isOfOneRequest(field) && !unasked.test(field) // a key among subprotocols can be asked about nowhere else
   })
   return [...kept.flat(), 'accept', 'application/json']
 }
@@ -59,11 +62,11 @@ async function ask (upstream: Upstream, path: string, presentation: Presentation
     const { statusCode: status, headers, body } = await upstream.probe.request({
       origin: upstream.origin, path: path.replace('{version}', versionOf(presentation.raw)), method: 'GET', headers: headersFor(presentation), signal
     })
-    const fields = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
+    const fields = rawOf(headers)
     // Only a 401 has something to say in its body.
     const [reason, rest] = status === 401 ? [await read(body), Promise.resolve()] : [undefined, body.dump({ limit: READ, signal })]
     const testimony = testimonyOf(upstream.route, 'probe', { status, headers: fields, body: reason })
-    upstream.clock.note(valuesOf(fields, 'date')[0], since)
+    upstream.clock.note(timeOf(fields), since)
     return { testimony, outcome: outcomeOf(testimony), status, rest }
   } catch {
     return { testimony: { kind: 'silent' }, outcome: 'failed', rest: Promise.resolve() }

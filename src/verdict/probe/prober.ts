@@ -8,6 +8,7 @@ import type { Upstream } from '../../upstream/upstream.ts'
 import type { VerdictCache } from '../cache/cache.ts'
 import type { Ticket } from '../cache/ticket.ts'
 import { ofThis } from '../testimony/about.ts'
+import { withoutToken } from '../testimony/context.ts'
 import type { Verdict, VerdictObserver } from '../verdict.ts'
 import { Fruit } from './fruit.ts'
 import { probe } from './probe.ts'
@@ -92,7 +93,7 @@ export class Prober {
   async #ask (upstream: Upstream, path: string, { credential, presentation }: Question, ticket: Ticket): Promise<Verdict | undefined> {
     const { cache, observer, config } = this.#options
     const { testimony: said, outcome } = await probe(upstream, path, presentation, config.times.probe)
-    const testimony = ofThis(said, credential)
+    const testimony = withoutToken(ofThis(said, credential), credential)
     observer.probed(ticket, outcome)
     this.#fruit.came(upstream.route.prefix, outcome, this.#options.clock.monotonic())
     return testimony.kind === 'silent' ? undefined : cache.learn(ticket, testimony)

@@ -1,4 +1,5 @@
 import { pairsOf, valuesOf } from '../../wire/headers.ts'
+import { withoutSecrets } from '../../wire/secrets.ts'
 import type { Quote } from '../verdict.ts'
 import type { Said } from './said.ts'
 
@@ -14,28 +15,13 @@ const kept: ReadonlySet<string> = new Set(['x-openai-authorization-error', 'x-er
 /** Fields that name the request at the upstream, the most telling one first. */
 const names = ['x-oai-request-id', 'x-request-id', 'request-id', 'cf-ray'] as const
 
-/** What follows the name of a secret is one, but for a plain word: "the token is invalid". */
-const labelled = /\b((?:bearer|token|key|secret|password|passwd|authorization)\s*(?::|=|is)\s*)["']?([^\s"',;)]+)/gi
-const withoutLabelled = (found: string, before: string, value: string): string => /^[a-z]{1,15}[.:!]*$/.test(value) ? found : `${before}***`
-
-/** The beginnings of keys and tokens that are known, and what stands where one is named. */
-const secrets: readonly [RegExp, string][] = [
-  [/\b(?:sk|ek|at|pk|rk|ey|gh[a-z]|xox[a-z])[-_][^\s"',;)]*/gi, '***'],
-  [/\beyJ[^\s"',;)]*/g, '***'],
-  [/\/\/[^\s/@]*@/g, '//***@'],
-  [/(https?:\/\/[^\s?#]*)[?#]\S*/gi, '$1'],
-  // Long runs of letters with digits in them. An address of a page is none: its words are short.
-  [/(?=[^\s/]*\d)(?=[^\s/]*[A-Za-z])[\w+=~*.-]{20,}/g, '***'],
-  [/[A-Za-z0-9+/=_-]{40,}/g, '***']
-]
-
 /** For pi-ai these make a 401 one that is tried again (contract.md section 5). */
 const transient = /rate.?limit|overloaded|service.?unavailable|upstream.?connect|connection.?refused/i
 
 /** One line, bounded, without control characters and without anything that looks like a secret. */
 export function safeWords (text: string): string {
   const line = text.slice(0, 4 * WORDS).replace(/[\p{C}\s]+/gu, ' ').trim()
-  const masked = secrets.reduce((words, [pattern, instead]) => words.replace(pattern, instead), line.replace(labelled, withoutLabelled))
+  const masked = withoutSecrets(line)
   // OpenClaw takes what follows "token:" for a secret and hides the rest of the reason.
   const plain = masked.replace(/\b(token|key|secret|password)\s*:/gi, '$1')
   return plain.length > WORDS ? `${plain.slice(0, WORDS - 1).trimEnd()}…` : plain

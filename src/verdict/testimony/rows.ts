@@ -1,5 +1,4 @@
 import type { Route } from '../../config/options.ts'
-import type { Reach } from '../verdict.ts'
 import type { Said } from './said.ts'
 
 /** One way in which an upstream is known to refuse a credential. */
@@ -9,7 +8,7 @@ export interface Row {
   /** Its words. */
   readonly message?: RegExp
   /** What it counts against; `nothing`: it is about the request or the account, and the token may be good for another one. */
-  readonly reach: Reach | 'nothing'
+  readonly reach: 'token' | 'nothing'
   /** The same in our words. */
   readonly words: string
   /** Where it was seen. */
@@ -36,30 +35,17 @@ const dead: readonly Row[] = [
   { message: /^invalid bearer token\.?$/i, reach: 'token', words: 'it is not a valid credential', source: contract }
 ]
 
-/** What says no more than that it is a 401. */
-const unexplained: readonly Row[] = [
-  // To good tokens too, in long generations.
-  { message: /^invalid authentication credentials\.?$/i, reach: 'request', words: 'its credentials are invalid', source: 'llxprt-code#2035' }
-]
-
 /** Rows by dialect, the first one that fits counts. An upstream of one's own has OpenAI's, unless its route says otherwise. */
 export const rows: Readonly<Record<Route['dialect'], readonly Row[]>> = {
-  openai: [...requests, ...dead, ...unexplained],
+  openai: [...requests, ...dead],
   anthropic: [
     ...requests,
     { message: /^oauth authentication is currently not (?:supported|allowed)/i, reach: 'nothing', words: 'the request lacks its beta header, or the organisation does not allow it', source: 'claude-code#6752, openclaw/openclaw#41461' },
     { message: /^invalid x-api-key/i, reach: 'token', words: 'it knows no such API key', source: 'field.md A' },
     { message: /^oauth token (?:has expired|has been revoked|revoked)/i, reach: 'token', words: 'it has expired or was revoked', source: 'field.md A' },
-    ...dead,
-    ...unexplained
+    ...dead
   ]
 }
-
-/** Words that are nothing but the status in other words. */
-const status = /^(?:401 ?)?[("]*(?:unauthorized|unauthorised|unauthenticated|authentication (?:failed|required))?[)".!]*$/i
-
-/** Whether a refusal gives no reason at all. */
-export const isBare = ({ code = '', type = '', message = '' }: Said): boolean => [code, type, message].every(text => status.test(text))
 
 /** The row that a refusal stands in. */
 export const rowFor = (dialect: Route['dialect'], { code, message }: Said): Row | undefined => rows[dialect].find(row =>

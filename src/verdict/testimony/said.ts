@@ -45,18 +45,20 @@ export function saidIn (value: unknown): Said {
   }
 }
 
-/**
- * What the body of a refusal says; undefined where it says nothing: empty, HTML, cut short, longer, deeper or otherwise
- * coded than what is read.
- */
-export function readSaid (headers: readonly string[], body: Buffer | undefined): Said | undefined {
+/** The text of a refusal's body; undefined where it can not be read: cut short, longer than is read, or otherwise coded than is known. */
+export function readText (headers: readonly string[], body: Buffer | undefined): string | undefined {
   if (body === undefined || body.length > READABLE) return undefined
   try {
     const coding = valuesOf(headers, 'content-encoding').join(',').trim().toLowerCase()
-    const plain = coding === '' || coding === 'identity' ? body : decoders[coding]?.(body, limits)
-    const value = jsonObject(plain?.toString('utf8') ?? '')
-    return value === undefined ? undefined : saidIn(value)
+    const plain = coding === '' || coding === 'identity' || body.length === 0 ? body : decoders[coding]?.(body, limits)
+    return plain?.toString('utf8').replace(/^\uFEFF/, '')
   } catch {
     return undefined
   }
+}
+
+/** What it says; undefined where it is no JSON object. */
+export function readSaid (text: string): Said | undefined {
+  const value = jsonObject(text)
+  return value === undefined ? undefined : saidIn(value)
 }

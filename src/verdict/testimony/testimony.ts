@@ -1,17 +1,21 @@
 import type { Route } from '../../config/options.ts'
 import type { Inactive, Source, Testimony } from '../verdict.ts'
 import { aboutIn } from './about.ts'
+import { isBare } from './bare.ts'
 import { isExplainedBeside } from './beside.ts'
 import { quoteOf } from './quote.ts'
-import { isBare, rowFor } from './rows.ts'
-import { fieldsOf, readSaid, saidIn, type Said } from './said.ts'
+import { rowFor } from './rows.ts'
+import { fieldsOf, readSaid, readText, saidIn, type Said } from './said.ts'
 
 const silent: Testimony = { kind: 'silent' }
 
-/** What a refusal says about a token, by the table of its dialect. What stands in no row but gives a reason counts against nothing. */
-function weigh (dialect: Route['dialect'], source: Source, said: Said | undefined, headers: readonly string[]): Testimony {
+/** A refusal, as far as it can be read. `bare`: whether its body gives no reason. */
+interface Refusal { readonly said: Said | undefined, readonly bare: boolean, readonly headers: readonly string[] }
+
+/** What a refusal says about a token, by the table of its dialect. What stands in no row but gives a reason, or may give one, counts against nothing. */
+function weigh (dialect: Route['dialect'], source: Source, { said, bare, headers }: Refusal): Testimony {
   const row = said === undefined ? undefined : rowFor(dialect, said)
-  const reach = row?.reach ?? ((said === undefined || isBare(said)) && !isExplainedBeside(headers) ? 'request' : 'nothing')
+  const reach = row?.reach ?? (bare && !isExplainedBeside(headers) ? 'request' : 'nothing')
   if (reach === 'nothing') return silent
   const detail = reach === 'token' ? row?.words as string : 'with 401 again and again, without saying why'
   const verdict: Inactive = { state: 'inactive', reason: 'token_rejected', source, detail, quote: quoteOf(headers, said) }
@@ -34,12 +38,16 @@ export interface Answered {
 export function testimonyOf ({ dialect }: Pick<Route, 'dialect'>, source: Source, { status, headers, body }: Answered): Testimony {
   if (status === 101) return { kind: 'pending' }
   if (status >= 200 && status < 300) return { kind: 'accepted', source }
-  return status === 401 ? weigh(dialect, source, readSaid(headers, body), headers) : silent
+  if (status !== 401) return silent
+  const text = readText(headers, body)
+  return text === undefined ? silent : weigh(dialect, source, { said: readSaid(text), bare: isBare(text), headers })
 }
 
 /** What an `error` or `response.failed` event, or an error message of a WebSocket, says about it: only dead-token words count. */
 export function testimonyInBand ({ dialect }: Pick<Route, 'dialect'>, event: unknown): Testimony {
-  const { error, response, code, message } = fieldsOf(event)
-  const testimony = weigh(dialect, 'upstream', saidIn({ error: error ?? fieldsOf(response)['error'] ?? { code, message } }), [])
+  const { type, error, response, code, message } = fieldsOf(event)
+  // Of other types it is an error of something else: a tool's, a transcription's.
+  if (type !== undefined && type !== 'error' && type !== 'response.failed') return silent
+  const testimony = weigh(dialect, 'upstream', { said: saidIn({ error: error ?? fieldsOf(response)['error'] ?? { code, message } }), bare: false, headers: [] })
   return testimony.kind === 'rejected' && testimony.reach === 'token' ? { ...testimony, inBand: true } : silent
 }
