@@ -101,6 +101,7 @@ t.test('a path is shown without those of its parts that look like a secret', asy
   t.notMatch(JSON.stringify(lines()) + status + page, /hunter2/i)
   for (const path of ['/v1/models', '/v1/responses', '/v1/messages/count_tokens', '/backend-api/codex/responses', '/v1/responses/resp_1', '/v1/chat/completions']) t.equal(shownPath(`${path}?a=b`), path)
   t.strictSame([shownPath(`/nope/${secret}/x`), shownPath('ftp://a:b@h/x')], ['/nope/***/x', 'ftp://***@h/x'])
+  for (const path of ['/v1/responses/resp_68af1c2e9d7481908f3b2a', '/v1/files/file-9AbCdEfGhIjKlMnOpQrStUvW', '/x/0b9e2f9a-5d0c-4d5e-9d53-0f6f6b2b7c11']) t.equal(shownPath(path), path, 'a name is no secret')
 })
 
 t.test('a proxy’s password is in no log line, answer, metric or page, whatever becomes of what goes through it', async t => {
