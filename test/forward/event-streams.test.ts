@@ -120,7 +120,9 @@ t.test('what is none passes as it is', async t => {
   const cases: [head: string, path: string, body: string][] = [
     ['', '/v1/responses', '{"id":"resp_1"}'], ['Content-Type: text/plain\r\n', '/v1/messages', 'hello'], ['Content-Type: text/event-stream\r\n', '/v1/responses', '{"error":{}}'],
     ['', '/v1/models', 'data: 1\n\n'], ['Content-Type: text/html\r\n', '/v1/responses', 'data: 1'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', '\xff\xfbmp3'],
-    ['', '/v1/responses', '<html>']
+    ['', '/v1/responses', '<html>'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', `:\x00\x01\x02${'\x07'.repeat(5_000)}`], ['', '/v1/audio/speech', `:\x00\x01\x02${'\x07'.repeat(5_000)}`],
+    ['Content-Type: text/plain; charset=utf-8\r\n', '/v1/audio/transcriptions', 'data: the new oil. And more of it.\nevent: "what'], ['Content-Type: text/plain\r\n', '/v1/completions', ':) hello'],
+    ['Content-Type: text/plain\r\n', '/v1/completions', 'id: 1\nname: {"a'], ['Content-Type: text/plain\r\n', '/v1/completions', ': a\n- b']
   ]
   for (const [head, path, body] of cases) {
     const { client, answer, ending } = await ask(t, site, path, codex)

@@ -225,18 +225,31 @@ t.test('the choices that are told apart have a bound', async t => {
   t.equal(streamOf('chat', text).mayEnd, true)
 })
 
-t.test('the first bytes tell an event stream from all else', async t => {
-  const is = (text: string, size: number): boolean | undefined => {
-    const sniffer = new Sniffer()
+t.test('the first lines tell an event stream from all else', async t => {
+  const is = (text: string, size: number, declared = false): boolean | undefined => {
+    const sniffer = new Sniffer(declared)
     let decision: boolean | undefined
     for (let at = 0; at < text.length && decision === undefined; at += size) decision = sniffer.push(Buffer.from(text.slice(at, at + size), 'latin1'))
     return decision
   }
-  for (const size of [1, 2, 100]) {
-    for (const text of ['event: a', 'data:', 'id: 1', 'retry: 1', ': comment', '\xef\xbb\xbfdata: 1', '\r\n\ndata:']) t.equal(is(text, size), true, JSON.stringify(text))
-    for (const text of ['{"data":1}', '<html>', 'dated', 'event', '[1]', 'ID3\x04', '\xefx', '\n'.repeat(40), '\xff\xfb'].filter(text => text !== 'event')) t.equal(is(text, size), false, JSON.stringify(text))
-    for (const text of ['', 'even', '\xef\xbb', '\n']) t.equal(is(text, size), undefined, JSON.stringify(text))
+  const streams = [
+    'event: response.created\ndata: {', 'data:{"a"', 'data: {\ndata: "a":1}', 'data: [DONE]\n', 'data: 1\n', 'data:\n', 'data: {}\r\r', 'id: 1\n\n', 'retry: 10\r\n\r\n', ': OPENROUTER PROCESSING\n\n',
+    `:${' '.repeat(2_048)}\n\n`, ': caf\xc3\xa9\nevent: a\n: b\ndata: [1]\n', '\xef\xbb\xbfdata: {', '\xef\xbb\xbf: a\n\n', '\r\n\ndata: {', ': a\r\r', 'event: a\n\n'
+  ]
+  const others = [
+    '{"data":1}', '<html>', 'dated', '[1]', 'ID3\x04', '\xefx', '\xff\xfb', 'data: the new oil. And more of it.\n', 'data: the new oil\n', 'data: [laughter]\n', 'event: Party at nine\n', 'id: one two\n', 'retry: soon\n',
+    ':\x00\x01\x02', ': a\nb', ':) hello\nworld', ': a\rb', `:${'x'.repeat(5_000)}`, 'event: a\x01'
+  ]
+  const open = ['', 'even', '\xef\xbb', '\n', '\n'.repeat(40), 'event: a\n', 'data:', 'data: 1', ':)', ':) hello', ': a\r', 'id: 1\n', 'data: the new oil.']
+  for (const size of [1, 2, 7, 10_000]) {
+    for (const text of streams) t.equal(is(text, size), true, JSON.stringify(text).slice(0, 60))
+    for (const text of others) t.equal(is(text, size), false, JSON.stringify(text).slice(0, 60))
+    for (const text of open) t.equal(is(text, size), undefined, JSON.stringify(text))
+    for (const text of ['data: a', 'event: Party at', ':', 'id:', 'retry:', '\ndata:']) t.equal(is(text, size, true), true, 'where its head says so, its first field will do')
+    for (const text of ['{', 'dated', 'a\n']) t.equal(is(text, size, true), false)
   }
+  t.equal(is('data: a\nb', 100, true), true)
+  t.equal(is('da\n', 100, true), false)
 })
 
 const failure = { code: 'upstream_reset', message: 'no' }

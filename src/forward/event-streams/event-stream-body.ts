@@ -38,7 +38,7 @@ export class EventStreamBody implements HeldBody {
   /** Undefined once it is known that there is none, or nothing left to see. */
   #stream: EventStream | undefined
   /** Until it is decided. */
-  #sniffer: Sniffer | undefined = new Sniffer()
+  #sniffer: Sniffer | undefined
   #held: HeldEvents | undefined
   readonly #heartbeat: Heartbeat | undefined
 
@@ -48,6 +48,7 @@ export class EventStreamBody implements HeldBody {
     this.#client = clientOf(response.req.headers)
     this.#plain = new PlainBody(response, head, options.declared)
     this.#stream = new EventStream(options.protocol)
+    this.#sniffer = new Sniffer(options.declared)
     const { heartbeat } = options
     if (heartbeat !== undefined) this.#heartbeat = new Heartbeat(response, heartbeat, () => { this.#beat() })
   }
