@@ -132,6 +132,26 @@ t.test('a place of a WebSocket is given back where its lane has none, or its han
   for (let i = 0; i < 2; i++) t.equal((await ask()).status, 426)
 })
 
+t.test('one token has not all places of WebSockets', async t => {
+  const upstream = await startRawUpstream(t, socket => { socket.once('data', () => { socket.write(switching) }) })
+  const { port } = await startSidecar(t, { upstream: upstream.url, limits: { tunnels: 8 } })
+  const open = async (token: string): Promise<{ status: number, client: RawClient }> => {
+    const client = new RawClient(t, port)
+    client.write(handshake.replace('Bearer good', `Bearer ${token}`))
+    return { client, status: (await client.answer()).status }
+  }
+  const leaky: RawClient[] = []
+  for (let i = 0; i < 10; i++) {
+    const { client, status } = await open('leaky')
+    t.equal(status, i < 7 ? 101 : 503)
+    if (status === 101) leaky.push(client)
+  }
+  t.equal((await open('other')).status, 101)
+  t.equal((await open('third')).status, 503, 'then all are taken')
+  for (const client of leaky) client.socket.destroy()
+  while ((await open('third')).status !== 101) await new Promise(resolve => setImmediate(resolve))
+})
+
 t.test('their count outlives a reload', async t => {
   const upstream = await startUpstream(t, () => {})
   new WebSocketServer({ server: upstream.server }).on('connection', socket => { socket.send('hi') })
