@@ -114,7 +114,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     app.server.on(event, (request: IncomingMessage, response: ServerResponse) => { pipelines.take(route, request, response, wait) })
   }
   const bare = answerBareErrors(app, { config, log, pipelines, journal, refusals, nextId })
-  const upgrades = acceptUpgrades(app, pipelines)
+  const upgrades = acceptUpgrades(app, pipelines, wait)
 
   app.decorateRequest('record')
   /** Every request is on record from here on, until its answer is over. */

@@ -178,6 +178,32 @@ t.test('their count outlives a reload', async t => {
   next.terminate()
 })
 
+t.test('a handshake that waits behind another request is served over a reload', async t => {
+  let answer: (() => void) | undefined
+  const upstream = await startRawUpstream(t, socket => {
+    socket.on('data', chunk => {
+      if (String(chunk).includes('pgrade: websocket')) socket.write(switching)
+      else answer = () => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n') }
+    })
+  })
+  const config = configFor({ upstream: upstream.url })
+  const { destination } = logSink()
+  const log = createLog({ level: 'info', destination })
+  const first = buildApp({ config, log })
+  const listener = new Listener(first)
+  t.teardown(() => listener.close())
+  const { port } = await listener.listen('127.0.0.1', 0)
+  const client = new RawClient(t, port)
+  client.write(head('GET') + handshake)
+  while (answer === undefined) await new Promise(resolve => setImmediate(resolve))
+  await listener.replace(buildApp({ config, log, before: first.generation }))
+  answer()
+  t.equal((await client.answer()).status, 200)
+  t.equal((await client.answer()).status, 101)
+  client.socket.destroy()
+  await first.generation.idle()
+})
+
 t.test('early hints that Node does not take are left out', async t => {
   const upstream = await startRawUpstream(t, socket => {
     socket.once('data', () => {
