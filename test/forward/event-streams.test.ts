@@ -178,12 +178,11 @@ t.test('a stream of another dialect is its own affair, whatever its path is call
   const cases: [path: string, body: string][] = [
     ['/backend-api/mcp/messages', 'event: endpoint\ndata: /messages?sessionId=1\n\n'], ['/backend-api/forms/responses', 'event: row\ndata: {"n":1}\n\n'],
     ['/v1/code/completions', 'data: {"completion":"a"}\n\ndata: {"completion":"b","stop":true}\n\n'], ['/v1/chat/completions', 'data: {"content":"","stop":true}\n\n'],
-    ['/v1/audio/transcriptions', 'data: {"text":"a"}\n\ndata: {"text":"b"}\n\n'], ['/v1/responses', ': ping\n\n']
+    ['/v1/audio/transcriptions', 'data: {"text":"a"}\n\ndata: {"text":"b"}\n\n']
   ]
   for (const [path, body] of cases) {
     for (const coding of ['', 'gzip']) {
       for (const end of ['orderly', 'rst'] as const) {
-        if (end === 'rst' && body.startsWith(':')) continue // of a stream that has said nothing the path alone tells
         const asked = await ask(t, site, path, codex)
         const sent = coding === '' ? body : zlib.gzipSync(body).toString('latin1')
         asked.answer(`${sse}${coding === '' ? '' : `Content-Encoding: ${coding}\r\n`}`, sent, end)

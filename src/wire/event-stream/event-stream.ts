@@ -58,6 +58,8 @@ export class EventStream implements LineSink, MemberSink {
   get failed (): boolean { return this.#failed }
   /** Whether it is known to be no model's. */
   get foreign (): boolean { return this.#recognition.settled && this.#recognition.rules === undefined }
+  /** Whether it has said nothing, though its path lets expect a model's. */
+  get silent (): boolean { return this.#events === 0 && this.#recognition.rules !== undefined && !this.resumable }
   /** Whether it can be asked for again from where it broke off. */
   get resumable (): boolean { return this.#recognition.rules?.endsAnywhere === true || this.#known.background }
   /** Whether an orderly end here is the end of a whole stream. */
