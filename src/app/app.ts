@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
 import createFastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RawServerDefault } from 'fastify'
 import { SidecarError } from '../answers/errors.ts'
 import { systemClock, type Clock } from '../clock.ts'
@@ -121,7 +121,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     app.server.on(event, (request: IncomingMessage, response: ServerResponse) => { pipelines.take(route, request, response, wait) })
   }
   const bare = answerBareErrors(app, { config, log, pipelines, journal, refusals, nextId })
-  const upgrades = acceptUpgrades(app, pipelines)
+  const upgrades = acceptUpgrades(app, pipelines, wait)
 
   app.decorateRequest('record')
   /** Every request is on record from here on, until its answer is over. */
@@ -160,6 +160,7 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })
   app.addHook('onClose', (_app, done) => { forget(); journal.flush(); done() })
   for (const upstream of upstreams) app.addHook('onClose', upstream.close)
+  for (const method of METHODS) if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true }) // what it means is the upstream's business
   for (const prefix of new Set(config.routes.map(({ prefix }) => prefix))) {
     mount(app, { prefix, upstreams: routesBeneath(prefix, upstreams), guard, forward, drain, upgrades, refuse, patience: times.place })
   }

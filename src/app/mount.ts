@@ -12,6 +12,7 @@ import type { Forward, Judged } from '../forward/forward.ts'
 import type { Shares } from '../upstream/shares.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Guard } from '../verdict/guard.ts'
+import { holderOf } from '../verdict/unjudged.ts'
 import { hostName, isAddress, isLoopback } from '../wire/host.ts'
 import { pathOf } from '../wire/target.ts'
 import { choose } from './choose.ts'
@@ -60,7 +61,7 @@ export function mount (app: FastifyInstance, { prefix, upstreams, guard, forward
     if (refusal !== undefined) return refuse(refusal, request, reply)
     record.lane = lane
     const { shares } = upstream.lanes[lane]
-    const holder = credential?.fingerprint ?? ''
+    const holder = holderOf(decision)
     const enter = (leave: () => void): void => {
       request.judged = { upstream, decision, fields, upgrade: upgrades.of(request.raw), leave }
       pass(request, reply)

@@ -79,14 +79,14 @@ export function calledAs (credential: Credential, { dialect }: Pick<Route, 'dial
 
 /**
  * What a request presents. `unjudged`: what is forwarded and never remembered, since its route needs no credential, its
- * scheme is another one than Bearer, or it is a CORS preflight.
+ * scheme is another one than Bearer, or it is a CORS preflight. `holder` tells those of other schemes apart.
  */
 export type Presented =
   | { readonly kind: 'credential', readonly credential: Credential }
   | { readonly kind: 'missing', readonly detail: string }
   | { readonly kind: 'malformed', readonly detail: string }
   | { readonly kind: 'conflicting', readonly detail: string }
-  | { readonly kind: 'unjudged' }
+  | { readonly kind: 'unjudged', readonly holder?: Fingerprint }
 
 const jwtShape = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/ // RFC 7519 section 3
 
@@ -118,13 +118,15 @@ function whyMissing (raw: readonly string[], fields: readonly string[]): string 
  * nothing to anybody, so a hash of key and value is enough; an HMAC costs a new connection 5 % more.
  */
 export function createCredentialReader (key: string = randomBytes(32).toString('hex')) {
+  const fingerprintOf = (values: string): Fingerprint => hash('sha256', key + values) as Fingerprint
+  const valuesIn = (parts: readonly Part[]): string => parts.map(({ value }) => value).join('\n')
   /** One token, where all parts that can be one are the same; else the pair of them, which is judged as such. */
   const present = (parts: readonly Part[], carrier: string): Presented => {
-    const values = parts.map(({ value }) => value).join('\n')
     const tokens = new Set(parts.flatMap(({ token, fault }) => fault === undefined ? token as string : []))
     const [token = ''] = tokens
     const single = tokens.size === 1
-    return { kind: 'credential', credential: new Credential({ secret: single ? token : values, fingerprint: hash('sha256', key + values) as Fingerprint, carrier, single }) }
+    const values = valuesIn(parts)
+    return { kind: 'credential', credential: new Credential({ secret: single ? token : values, fingerprint: fingerprintOf(values), carrier, single }) }
   }
 
   /**
@@ -146,7 +148,7 @@ export function createCredentialReader (key: string = randomBytes(32).toString('
     }
     const [first] = parts
     if (first === undefined) return { kind: 'missing', detail: whyMissing(raw, fields) }
-    if (parts.some(({ token }) => token === undefined)) return { kind: 'unjudged' }
+    if (parts.some(({ token }) => token === undefined)) return { kind: 'unjudged', holder: fingerprintOf(valuesIn(parts)) }
     const { fault } = first
     return fault !== undefined && parts.every(part => part.fault !== undefined) ? { kind: 'malformed', detail: fault } : present(parts, carriers.join())
   }

@@ -53,8 +53,9 @@ const ignore = (): void => {}
 /**
  * Sends upgrade requests through the same hooks as all others, so that the same guard judges them, the same error
  * handler answers and the same log line is written. Until a tunnel takes the socket, the answer is plain HTTP.
+ * @param wait called where one has to wait for its turn: what it returns is called when it waits no longer, maybe twice
  */
-export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
+export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines, wait: () => () => void) {
   /**
    * Hands the connection to Node's parser once more: it stops at every Upgrade field, with the body unread, and only
    * the newest Node can be told not to.
@@ -86,7 +87,13 @@ export function acceptUpgrades (app: FastifyInstance, pipelines: Pipelines) {
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', ignore) // first of all: a reset must not be an uncaught error, whatever runs meanwhile
     // Pipelined behind a request, its answer comes after that one's, which still has the socket.
-    pipelines.after(socket, () => { (asksForWebSocket(request) ? route : serve)(request, socket, head) })
+    const done = wait()
+    socket.once('close', done)
+    pipelines.after(socket, () => {
+      socket.off('close', done)
+      ;(asksForWebSocket(request) ? route : serve)(request, socket, head)
+      done()
+    })
   })
   return {
     /** The upgrade that a request asks for, if it does. */

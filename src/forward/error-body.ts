@@ -47,11 +47,12 @@ export class ErrorBody implements ResponseBody {
     return true
   }
 
-  end (): Ending {
+  end (trailers: readonly string[]): Ending {
     clearTimeout(this.#timer)
     const { response, status, message, headers, learn } = this.#options
     const body = Buffer.concat(this.#chunks)
     response.writeHead(status, message, [...headers, ...learn(body)])
+    response.addTrailers(pairsOf(trailers))
     response.end(body)
     return 'whole'
   }

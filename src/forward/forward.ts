@@ -10,6 +10,7 @@ import type { Switch } from '../tunnel/switching-protocols.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Decision } from '../verdict/guard.ts'
+import { holderOf } from '../verdict/unjudged.ts'
 import { endToEnd } from '../wire/headers.ts'
 import { Exchange } from './exchange.ts'
 
@@ -21,10 +22,10 @@ const headersTimeout = ({ headers }: IncomingMessage, { times }: Config): number
   headers.accept?.includes('text/event-stream') === true ? times.streamHeaders : times.headers
 
 /** Lets a request pass the circuit, and takes a tunnel's place where it needs one; its place in the lane is given back where that fails. */
-function admit (lane: Lane, leave: () => void, tunnels: Switch | undefined): () => void {
+function admit (lane: Lane, leave: () => void, holder: string, tunnels: Switch | undefined): () => void {
   try {
     lane.pass()
-    return tunnels?.admit() ?? ignore
+    return tunnels?.admit(holder) ?? ignore
   } catch (error) {
     leave()
     throw error
@@ -68,7 +69,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
     const kept = endToEnd(fields, upstream.judged, upstream.route.withheld)
     const headers = record.trace?.outgoing(kept) ?? kept
     if (via !== undefined) headers.push('Via', via)
-    const close = admit(lane, leave, upgrade === undefined ? undefined : tunnels)
+    const close = admit(lane, leave, holderOf(decision), upgrade === undefined ? undefined : tunnels)
     reply.hijack()
     // Only now: a client with a refused token never sends its body. HTTP/1.0 knows no such answer (RFC 9110 section 10.1.1).
     if (raw.headers.expect !== undefined && raw.httpVersion !== '1.0') reply.raw.writeContinue()

@@ -57,10 +57,11 @@ export function createSwitch ({ limits, times }: Config, places: Places, drain: 
 
     /**
      * Takes a place, before anything is sent upstream: else as many handshakes as come at once would be let through.
+     * @param holder who asks for it: a token
      * @returns gives it back; may be called once
-     * @throws SidecarError `lane_full` where no further tunnel may be opened
+     * @throws SidecarError `lane_full` where no further tunnel may be opened, or not by this one
      */
-    admit: (): (() => void) => places.take(limits.tunnels),
+    admit: (holder: string): (() => void) => places.take(holder, limits.tunnels),
 
     /** Answers the client with the 101 and joins both sockets. */
     join ({ upgrade, record, headers, upstream, origin, proxied, explains, overhear, doubt, leave }: Accepted): void {

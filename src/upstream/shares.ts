@@ -7,6 +7,9 @@ import { SidecarError } from '../answers/errors.ts'
  */
 const GREED = 8
 
+/** Whether who holds so many places may have one of those that are free. */
+export const fair = (held: number, free: number): boolean => free > 0 && held < GREED * free
+
 interface Waiter { readonly holder: string, readonly resolve: (leave: () => void) => void }
 
 /** What a request that waits for a place is told. */
@@ -30,10 +33,7 @@ export class Shares {
   get taken (): number { return this.#taken }
 
   /** Whether a holder may have another one now. */
-  admits (holder: string): boolean {
-    const free = this.limit - this.#taken
-    return free > 0 && (this.#held.get(holder) ?? 0) < GREED * free
-  }
+  admits (holder: string): boolean { return fair(this.#held.get(holder) ?? 0, this.limit - this.#taken) }
 
   /** Takes one; the function returned gives it back and may be called once. The caller has seen that there is one. */
   take (holder: string): () => void {

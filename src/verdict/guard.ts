@@ -3,7 +3,7 @@ import { SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Route } from '../config/options.ts'
 import { nameOf } from '../config/routes.ts'
-import { calledAs, type Credential, type Presented } from '../credential/credential.ts'
+import { calledAs, type Credential, type Fingerprint, type Presented } from '../credential/credential.ts'
 import type { Presentation } from '../credential/presentation.ts'
 import type { UpstreamClock } from '../upstream/clock.ts'
 import type { LaneName } from '../upstream/lane.ts'
@@ -15,6 +15,7 @@ import type { Prober } from './probe/prober.ts'
 import { ofThis } from './testimony/about.ts'
 import { inContext, withoutToken } from './testimony/context.ts'
 import { testimonyInBand, testimonyOf } from './testimony/testimony.ts'
+import { Unjudged } from './unjudged.ts'
 import { Unswitched } from './unswitched.ts'
 import type { Inactive, Likeness, Reach, Source, Validator, Verdict, VerdictObserver } from './verdict.ts'
 
@@ -26,6 +27,8 @@ export interface Decision {
   readonly source: Source | undefined
   readonly lane: LaneName
   readonly credential: Credential | undefined
+  /** Of a credential that is not judged. */
+  readonly holder?: Fingerprint
   /**
    * Reports the final answer of the upstream to this request; a body that did not arrive whole is undefined.
    * @returns whether it says for certain that the token is dead
@@ -84,6 +87,15 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
   }
 
   const unswitched = new Unswitched()
+  const unjudged = new Unjudged()
+
+  const unread = (presentation: Presentation, holder: Fingerprint): Decision => ({
+    refusal: undefined, source: undefined, lane: unjudged.lane(holder, presentation), credential: undefined, holder, ...unheard,
+    learn: status => {
+      unjudged.learn(holder, presentation, status)
+      return false
+    }
+  })
 
   const ticketFor = (credential: Credential, presentation: Presentation): Ticket => {
     const { route } = presentation
@@ -166,6 +178,7 @@ export function createGuard ({ read, likenessOf, cache, local, clockOf, clock, r
       case 'conflicting':
         return { refusal: new SidecarError('invalid_request', { detail: presented.detail }), source: 'syntax', lane: 'unverified', credential: undefined, ...unheard }
       case 'unjudged':
+        if (presented.holder !== undefined) return unread(presentation, presented.holder)
         // Where nobody needs a credential none can be bad.
         return { refusal: undefined, source: undefined, lane: presentation.route.credential.length === 0 ? 'verified' : 'unverified', credential: undefined, ...unheard }
       case 'credential':

@@ -132,6 +132,26 @@ t.test('a place of a WebSocket is given back where its lane has none, or its han
   for (let i = 0; i < 2; i++) t.equal((await ask()).status, 426)
 })
 
+t.test('one token has not all places of WebSockets', async t => {
+  const upstream = await startRawUpstream(t, socket => { socket.once('data', () => { socket.write(switching) }) })
+  const { port } = await startSidecar(t, { upstream: upstream.url, limits: { tunnels: 8 } })
+  const open = async (token: string): Promise<{ status: number, client: RawClient }> => {
+    const client = new RawClient(t, port)
+    client.write(handshake.replace('Bearer good', `Bearer ${token}`))
+    return { client, status: (await client.answer()).status }
+  }
+  const leaky: RawClient[] = []
+  for (let i = 0; i < 10; i++) {
+    const { client, status } = await open('leaky')
+    t.equal(status, i < 7 ? 101 : 503)
+    if (status === 101) leaky.push(client)
+  }
+  t.equal((await open('other')).status, 101)
+  t.equal((await open('third')).status, 503, 'then all are taken')
+  for (const client of leaky) client.socket.destroy()
+  while ((await open('third')).status !== 101) await new Promise(resolve => setImmediate(resolve))
+})
+
 t.test('their count outlives a reload', async t => {
   const upstream = await startUpstream(t, () => {})
   new WebSocketServer({ server: upstream.server }).on('connection', socket => { socket.send('hi') })
@@ -156,6 +176,32 @@ t.test('their count outlives a reload', async t => {
   const next = open()
   await once(next, 'message')
   next.terminate()
+})
+
+t.test('a handshake that waits behind another request is served over a reload', async t => {
+  let answer: (() => void) | undefined
+  const upstream = await startRawUpstream(t, socket => {
+    socket.on('data', chunk => {
+      if (String(chunk).includes('pgrade: websocket')) socket.write(switching)
+      else answer = () => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n') }
+    })
+  })
+  const config = configFor({ upstream: upstream.url })
+  const { destination } = logSink()
+  const log = createLog({ level: 'info', destination })
+  const first = buildApp({ config, log })
+  const listener = new Listener(first)
+  t.teardown(() => listener.close())
+  const { port } = await listener.listen('127.0.0.1', 0)
+  const client = new RawClient(t, port)
+  client.write(head('GET') + handshake)
+  while (answer === undefined) await new Promise(resolve => setImmediate(resolve))
+  await listener.replace(buildApp({ config, log, before: first.generation }))
+  answer()
+  t.equal((await client.answer()).status, 200)
+  t.equal((await client.answer()).status, 101)
+  client.socket.destroy()
+  await first.generation.idle()
 })
 
 t.test('early hints that Node does not take are left out', async t => {

@@ -120,7 +120,9 @@ t.test('what is none passes as it is', async t => {
   const cases: [head: string, path: string, body: string][] = [
     ['', '/v1/responses', '{"id":"resp_1"}'], ['Content-Type: text/plain\r\n', '/v1/messages', 'hello'], ['Content-Type: text/event-stream\r\n', '/v1/responses', '{"error":{}}'],
     ['', '/v1/models', 'data: 1\n\n'], ['Content-Type: text/html\r\n', '/v1/responses', 'data: 1'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', '\xff\xfbmp3'],
-    ['', '/v1/responses', '<html>']
+    ['', '/v1/responses', '<html>'], ['Content-Type: application/octet-stream\r\n', '/v1/audio/speech', `:\x00\x01\x02${'\x07'.repeat(5_000)}`], ['', '/v1/audio/speech', `:\x00\x01\x02${'\x07'.repeat(5_000)}`],
+    ['Content-Type: text/plain; charset=utf-8\r\n', '/v1/audio/transcriptions', 'data: the new oil. And more of it.\nevent: "what'], ['Content-Type: text/plain\r\n', '/v1/completions', ':) hello'],
+    ['Content-Type: text/plain\r\n', '/v1/completions', 'id: 1\nname: {"a'], ['Content-Type: text/plain\r\n', '/v1/completions', ': a\n- b']
   ]
   for (const [head, path, body] of cases) {
     const { client, answer, ending } = await ask(t, site, path, codex)
@@ -150,7 +152,7 @@ t.test('streams as servers send them', async t => {
     ['JSON', '/v1/responses', json, ' {"id":1}', 'orderly', 'whole'],
     ['compressed JSON', '/v1/responses', `${json}Content-Encoding: gzip\r\n`, packed('{"id":1}'), 'orderly', 'whole'],
     ['a comment first, half', '/v1/responses', '', `: processing\n\n${delta}`, 'orderly', 'cut'],
-    ['comments only', '/v1/responses', sse, ': processing\n\n'.repeat(9), 'orderly', 'cut'],
+    ['comments only', '/v1/responses', sse, ': processing\n\n'.repeat(9), 'orderly', 'whole'],
     ['a coding and none, half', '/v1/responses', `${sse}Content-Encoding: GZIP , identity\r\n`, packed(delta), 'orderly', 'cut'],
     ['two members', '/v1/responses', gzip, packed(delta, completed), 'orderly', 'whole'],
     ['two members, half', '/v1/responses', gzip, packed(delta, delta), 'orderly', 'cut'],
@@ -167,6 +169,39 @@ t.test('streams as servers send them', async t => {
     const asked = await ask(t, site, path)
     asked.answer(head, body, end)
     await seen(t, asked, { says, body, expected })
+  }
+})
+
+t.test('a stream of another dialect is its own affair, whatever its path is called', async t => {
+  const site = await open(t, 60_000)
+  const sse = 'Content-Type: text/event-stream\r\n'
+  const cases: [path: string, body: string][] = [
+    ['/backend-api/mcp/messages', 'event: endpoint\ndata: /messages?sessionId=1\n\n'], ['/backend-api/forms/responses', 'event: row\ndata: {"n":1}\n\n'],
+    ['/v1/code/completions', 'data: {"completion":"a"}\n\ndata: {"completion":"b","stop":true}\n\n'], ['/v1/chat/completions', 'data: {"content":"","stop":true}\n\n'],
+    ['/v1/audio/transcriptions', 'data: {"text":"a"}\n\ndata: {"text":"b"}\n\n']
+  ]
+  for (const [path, body] of cases) {
+    for (const coding of ['', 'gzip']) {
+      for (const end of ['orderly', 'rst'] as const) {
+        const asked = await ask(t, site, path, codex)
+        const sent = coding === '' ? body : zlib.gzipSync(body).toString('latin1')
+        asked.answer(`${sse}${coding === '' ? '' : `Content-Encoding: ${coding}\r\n`}`, sent, end)
+        await seen(t, asked, { says: `${path}, ${coding}, ${end}`, body: sent, expected: end === 'rst' ? 'cut' : 'whole' })
+      }
+    }
+  }
+  const { client, send } = await ask(t, site, '/v1/responses')
+  send(`${ok}${sse}${framing}${last}`)
+  t.equal((await client.answer()).body, '', 'nothing at all')
+})
+
+t.test('a stream that breaks behind the failure of a tool is broken all the same', async t => {
+  const site = await open(t)
+  const body = `${delta}event: response.mcp_call.failed\ndata: {"type":"response.mcp_call.failed","sequence_number":5,"error":{"message":"the tool failed"}}\n\n${delta}`
+  for (const end of ['orderly', 'rst'] as const) {
+    const asked = await ask(t, site, '/v1/responses')
+    asked.answer('Content-Type: text/event-stream\r\n', body, end)
+    await seen(t, asked, { says: end, body, expected: 'cut' })
   }
 })
 
@@ -266,7 +301,7 @@ t.test('what cannot be read beside its way passes as it is', async t => {
     ['not what it says', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', delta, 'whole'],
     ['no event stream', 'Content-Encoding: gzip\r\n', gzip('{"id":1}'), 'whole'],
     ['nothing', 'Content-Encoding: gzip\r\n', gzip(''), 'whole'],
-    ['nothing, said to be a stream', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', gzip(''), 'cut'],
+    ['nothing, said to be a stream', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', gzip(''), 'whole'],
     ['identity', 'Content-Type: text/event-stream\r\nContent-Encoding: identity\r\n', completed, 'whole']
   ]
   for (const [says, head, body, expected] of cases) {
@@ -293,8 +328,8 @@ t.test('what cannot be read beside its way passes as it is', async t => {
   await t.test('a compressed stream without any body', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')
     send(`${ok}Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n${framing}${last}`)
-    await client.closed()
-    t.equal(await ending(), 'cut')
+    t.equal((await client.answer()).body, '')
+    t.equal(await ending(), 'whole')
   })
   await t.test('one that the client leaves', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')
@@ -361,9 +396,9 @@ t.test('a heart-beat is what its clients take as a sign of life, on event bounda
   })
   await t.test('a broken stream ends as it would without', async t => {
     const { client, answer, ending } = await ask(t, await open(t, 60_000), '/v1/messages')
-    answer('Content-Type: text/event-stream\r\n', 'event: a\ndata: 1', 'orderly')
+    answer('Content-Type: text/event-stream\r\n', 'event: a\ndata: {"b"', 'orderly')
     await client.closed()
-    t.match(client.received, chunk('event: a\ndata: 1'), 'with all that came')
+    t.match(client.received, chunk('event: a\ndata: {"b"'), 'with all that came')
     t.equal(await ending(), 'cut')
   })
 })
@@ -373,13 +408,13 @@ t.test('an event of ours can stand before a cut, where the table says so', async
     const body = new EventStreamBody(response, { status: 200, message: '', headers: ['Content-Type', 'text/event-stream'] }, {
       protocol: 'messages', declared: true, heartbeat: undefined, overhear: () => {}, endings: [{ after: ['ended'], deed: 'explain, cut', evidence: '' }, { protocols: ['chat'], deed: 'explain', evidence: '' }, { deed: 'cut', evidence: '' }]
     })
-    body.data(Buffer.from('event: ping\ndata: {}\n\n'))
+    body.data(Buffer.from('event: message_start\ndata: {}\n\n'))
     t.equal(body.end([]), 'explained')
   })
   const client = new RawClient(t, Number(new URL(url).port))
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await client.closed()
-  t.match(client.received, /event: ping\ndata: \{\}\n\n.*event: error\ndata: .*upstream_reset/s)
+  t.match(client.received, /event: message_start\ndata: \{\}\n\n.*event: error\ndata: .*upstream_reset/s)
   t.notMatch(client.received, /\r\n0\r\n\r\n$/)
 })
 

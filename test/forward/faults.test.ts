@@ -298,3 +298,14 @@ t.test('failures by their codes', t => {
   }
   t.end()
 })
+
+t.test('an error answer keeps its trailers', async t => {
+  const upstream = await startRawUpstream(t, socket => {
+    socket.once('data', () => { socket.write('HTTP/1.1 429 No\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2\r\n{}\r\n0\r\nX-T: 1\r\n\r\n') })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  client.write('GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
+  await client.until(() => client.received.endsWith('0\r\nX-T: 1\r\n\r\n'))
+  t.match(client.received, /^HTTP\/1\.1 429 No\r\n.*\r\n0\r\nX-T: 1\r\n\r\n$/s)
+})

@@ -417,3 +417,21 @@ t.test('a head that comes in pieces is put together', async t => {
   t.strictSame(decodeRaw([packet.subarray(0, 1), packet.subarray(3, 4), packet.subarray(4, 5), Buffer.allocUnsafeSlow(1).fill('x')]), ['A', '1', 'B', 'x'])
   t.strictSame(decodeRaw([packet.subarray(0, 1), packet.subarray(3, 4)]), ['A', '1'])
 })
+
+t.test('whatever Node’s parser takes goes through: any method, any query', async t => {
+  const heads: string[] = []
+  const upstream = await startRawUpstream(t, socket => {
+    socket.on('data', (bytes: Buffer) => {
+      heads.push(String(bytes).split(' HTTP')[0] as string)
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+    })
+  })
+  const { port } = await startSidecar(t, { upstream: upstream.url })
+  const client = new RawClient(t, port)
+  const lines = ['PROPFIND /v1/files', 'SEARCH /v1/files', 'REPORT /v1/files', 'M-SEARCH /v1/files', 'GET /v1/files?prefix=C:\\data', 'GET /v1/files?a=\\..\\%5c']
+  for (const line of lines) {
+    client.write(`${line} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n`)
+    t.equal((await client.answer()).status, 200, line)
+  }
+  t.strictSame(heads, lines)
+})

@@ -167,7 +167,7 @@ t.test('junk that can not connect refuses neither a live session nor what has a 
     await body.dump()
     return statusCode
   }
-  for (const authorization of ['Bearer good', 'Bearer good', 'Basic abc']) t.equal(await ask(authorization), 200) // the last is never judged, so always in the lane of junk
+  for (const authorization of ['Bearer good', 'Bearer good']) t.equal(await ask(authorization), 200) // one in each lane
   server.close() // what is connected stays
   const held = ask('Basic abc', 'held')
   while (release === undefined) await new Promise(resolve => setImmediate(resolve))
@@ -176,6 +176,6 @@ t.test('junk that can not connect refuses neither a live session nor what has a 
   t.equal(await ask('Bearer good'), 200)
   release()
   t.equal(await held, 200)
-  t.equal(await ask('Basic abc'), 200)
+  t.equal(await ask('Basic other'), 200)
   t.strictSame(await Promise.all([ask('Bearer good'), ask('Bearer good')]), [200, 502], 'only as many as there are kept sockets')
 })

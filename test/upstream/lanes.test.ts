@@ -177,3 +177,30 @@ t.test('the lane of our own questions has six places, the last of them not for t
   for (const leave of leaves) leave()
   t.ok(probe.free(false))
 })
+
+t.test('credentials of other schemes are told apart, and are served like any other once they were', async t => {
+  const hanging: ServerResponse[] = []
+  const upstream = await startUpstream(t, ({ headers, url, method }, response) => {
+    if (headers.authorization === 'Basic junk' && url !== '/v1/own') hanging.push(response)
+    else json(response, url === '/v1/no' ? 401 : method === 'OPTIONS' ? 204 : 200, {})
+  })
+  const { url, line } = await startSidecar(t, { upstream: upstream.url, lanes: { unverified: 9, verified: 9 }, times: { place: 1 } })
+  const send = async (authorization: string, path: string, method: 'GET' | 'OPTIONS' = 'GET') => {
+    const { statusCode, body } = await request(url + path, { method, headers: { authorization } })
+    await body.dump()
+    return statusCode
+  }
+  const laneOf = async (path: string): Promise<unknown> => (await line(entry => entry['path'] === path))['lane']
+  t.equal(await send('Basic good', '/v1/first', 'OPTIONS'), 204)
+  t.equal(await send('Basic good', '/v1/second'), 200)
+  t.equal(await send('Basic good', '/v1/third'), 200)
+  t.strictSame([await laneOf('/v1/first'), await laneOf('/v1/second'), await laneOf('/v1/third')], ['unverified', 'unverified', 'verified'])
+  const junk = Array.from({ length: 12 }, () => send('Basic junk', '/v1/junk').catch(() => 0))
+  while (hanging.length < 8) await turn()
+  t.equal(await send('Basic other', '/v1/fourth'), 200, 'one alone has not all places')
+  t.equal(await send('Basic good', '/v1/no'), 401)
+  t.equal(await send('Basic good', '/v1/fifth'), 200)
+  t.equal(await laneOf('/v1/fifth'), 'unverified', 'who was refused begins anew')
+  for (const response of hanging) json(response, 200, {})
+  await Promise.all(junk)
+})

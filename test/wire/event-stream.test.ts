@@ -46,6 +46,9 @@ t.test('a comment is no event, so that it is not held back until one comes', asy
   t.equal(stream.push(Buffer.from('\n')), 1)
 })
 
+/** An event of each protocol, by which a stream is known to speak it. */
+const begun = { responses: created({}), chat: 'data: {"choices":[]}\n\n', messages: 'event: message_start\ndata: {}\n\n' }
+
 t.test('only the first level of an event says what it is (E7)', async t => {
   const decoys = [
     '{"type":"response.created","metadata":{"type":"response.completed"}}',
@@ -64,7 +67,7 @@ t.test('only the first level of an event says what it is (E7)', async t => {
   for (const text of decoys) {
     for (const size of [Infinity, 1, 7]) {
       for (const protocol of ['responses', 'chat', 'messages'] as const) {
-        const stream = streamOf(protocol, `data: ${text}\n\n`, size)
+        const stream = streamOf(protocol, `${begun[protocol]}data: ${text}\n\n`, size)
         stream.finish()
         if (stream.mayEnd) t.fail(`${protocol}, ${text}, in pieces of ${size}`)
       }
@@ -87,7 +90,7 @@ t.test('it is found wherever it stands (E8)', async t => {
 
 t.test('a last event that is not whole ends nothing (F3)', async t => {
   for (const [text, mayEnd] of [['event: response.completed\ndata: {"a":1', false], ['data: {"type":"response.completed","a":{}', false], ['data: {"type":"response.completed"}', true], ['data: {"type":"response.completed"}\n', true]] as const) {
-    const stream = streamOf('responses', text)
+    const stream = streamOf('responses', created({}) + text)
     t.equal(stream.terminated, false, 'a reset is one')
     stream.finish()
     t.equal(stream.mayEnd, mayEnd, text)
@@ -147,6 +150,43 @@ t.test('and by their first events', async t => {
   t.equal(streamOf('other', '').foreign, false, 'as long as there is none, it is open')
 })
 
+t.test('a stream is a protocol’s only if its path and its events say so', async t => {
+  const strangers: [StreamProtocol, string][] = [
+    ['messages', 'event: endpoint\ndata: /messages?sessionId=1\n\n'], ['responses', 'event: row\ndata: {"n":1}\n\n'],
+    ['chat', 'data: {"completion":"a"}\n\ndata: {"completion":"b","stop":true}\n\n'], ['chat', 'data: {"content":"","stop":true}\n\n'],
+    ['transcription', 'data: {"text":"a"}\n\n'], ['speech', 'data: {"audio":"a"}'], ['images', 'event: progress\ndata: {"type":"progress"}\n\n'], ['runs', 'event: log\ndata: {}\n\n'],
+    ['responses', 'data: {"choices":[]}\n\n']
+  ]
+  for (const [protocol, text] of strangers) {
+    for (const size of [Infinity, 1]) {
+      const stream = streamOf(protocol, text, size)
+      stream.finish()
+      t.match(stream, { protocol: 'other', terminated: false, mayEnd: true }, text)
+    }
+    t.equal(streamOf(protocol, text.repeat(4)).foreign, !text.endsWith('}'), 'nothing more is expected of it then')
+  }
+  for (const protocol of Object.keys(protocols) as StreamProtocol[]) {
+    t.match(streamOf(protocol, ': hi\n\n'), { protocol, foreign: false, mayEnd: true }, 'one that has said nothing may end')
+    t.match(streamOf(protocol, 'event: ping\ndata: {}\n\n'.repeat(6)), { protocol, foreign: false, mayEnd: true }, 'signs of life are of no protocol')
+    const half = streamOf(protocol, 'data: {"a":')
+    half.finish()
+    t.equal(half.mayEnd, protocol === 'resumed', 'half an event is the end of none')
+  }
+  t.match(streamOf('responses', `data: {}\n\n${created({})}`), { protocol: 'responses', mayEnd: false }, 'it is known late, but known')
+  t.match(streamOf('chat', 'data: [DONE]\n\n'), { protocol: 'chat', terminated: true })
+  for (const text of ['event: error\ndata: {}\n\n', 'data: {"error":{"message":"no"}}\n\n']) t.match(streamOf('messages', text), { protocol: 'messages', terminated: true, failed: true })
+})
+
+t.test('only an error of the stream’s own ends it', async t => {
+  const failed = (type: string): string => `event: ${type}\ndata: {"type":"${type}","sequence_number":8,"error":{"message":"the tool failed"}}\n\n`
+  for (const text of [failed('response.mcp_call.failed'), failed('response.output_item.done'), 'event: response.mcp_call.failed\ndata: {"error":{}}\n\n']) {
+    t.match(streamOf('responses', created({}) + text), { terminated: false, failed: false, mayEnd: false }, text)
+  }
+  for (const text of [failed('error'), 'event: error\ndata: {"type":"overloaded_error"}\n\n', 'data: {"error":{}}\n\n', 'event: x\ndata: {"error":{}}\n\n']) {
+    t.match(streamOf('responses', created({}) + text), { terminated: true, failed: true }, text)
+  }
+})
+
 t.test('what is behind the first events is not all read, but for what matters', async t => {
   const text = [...Array(6).keys()].map(n => `data: {"type":"response.output_text.delta","sequence_number":${n},"a":"${'x'.repeat(10)}"}\n\n`).join('')
   t.equal(streamOf('responses', text).known.sequence, 5)
@@ -173,7 +213,7 @@ t.test('of many events in one piece each is read in which anything could matter'
     t.equal(stream.push(Buffer.from(many + text + many)), Buffer.byteLength(many + text + many))
     t.equal(stream.mayEnd, mayEnd, text)
   }
-  const stream = streamOf('messages', 'event: ping\ndata: {}\n\n'.repeat(6))
+  const stream = streamOf('messages', 'event: content_block_delta\ndata: {}\n\n'.repeat(6))
   t.equal(stream.push(Buffer.from('data: 1\n\ndata: 2\n\ndata: 3')), 18, 'the boundary behind them is known')
   t.equal(stream.push(Buffer.from('\n\ndata: 4')), 2)
   t.equal(stream.push(Buffer.from('\n\n\n')), 3)
@@ -185,18 +225,31 @@ t.test('the choices that are told apart have a bound', async t => {
   t.equal(streamOf('chat', text).mayEnd, true)
 })
 
-t.test('the first bytes tell an event stream from all else', async t => {
-  const is = (text: string, size: number): boolean | undefined => {
-    const sniffer = new Sniffer()
+t.test('the first lines tell an event stream from all else', async t => {
+  const is = (text: string, size: number, declared = false): boolean | undefined => {
+    const sniffer = new Sniffer(declared)
     let decision: boolean | undefined
     for (let at = 0; at < text.length && decision === undefined; at += size) decision = sniffer.push(Buffer.from(text.slice(at, at + size), 'latin1'))
     return decision
   }
-  for (const size of [1, 2, 100]) {
-    for (const text of ['event: a', 'data:', 'id: 1', 'retry: 1', ': comment', '\xef\xbb\xbfdata: 1', '\r\n\ndata:']) t.equal(is(text, size), true, JSON.stringify(text))
-    for (const text of ['{"data":1}', '<html>', 'dated', 'event', '[1]', 'ID3\x04', '\xefx', '\n'.repeat(40), '\xff\xfb'].filter(text => text !== 'event')) t.equal(is(text, size), false, JSON.stringify(text))
-    for (const text of ['', 'even', '\xef\xbb', '\n']) t.equal(is(text, size), undefined, JSON.stringify(text))
+  const streams = [
+    'event: response.created\ndata: {', 'data:{"a"', 'data: {\ndata: "a":1}', 'data: [DONE]\n', 'data: 1\n', 'data:\n', 'data: {}\r\r', 'id: 1\n\n', 'retry: 10\r\n\r\n', ': OPENROUTER PROCESSING\n\n',
+    `:${' '.repeat(2_048)}\n\n`, ': caf\xc3\xa9\nevent: a\n: b\ndata: [1]\n', '\xef\xbb\xbfdata: {', '\xef\xbb\xbf: a\n\n', '\r\n\ndata: {', ': a\r\r', 'event: a\n\n'
+  ]
+  const others = [
+    '{"data":1}', '<html>', 'dated', '[1]', 'ID3\x04', '\xefx', '\xff\xfb', 'data: the new oil. And more of it.\n', 'data: the new oil\n', 'data: [laughter]\n', 'event: Party at nine\n', 'id: one two\n', 'retry: soon\n',
+    ':\x00\x01\x02', ': a\nb', ':) hello\nworld', ': a\rb', `:${'x'.repeat(5_000)}`, 'event: a\x01'
+  ]
+  const open = ['', 'even', '\xef\xbb', '\n', '\n'.repeat(40), 'event: a\n', 'data:', 'data: 1', ':)', ':) hello', ': a\r', 'id: 1\n', 'data: the new oil.']
+  for (const size of [1, 2, 7, 10_000]) {
+    for (const text of streams) t.equal(is(text, size), true, JSON.stringify(text).slice(0, 60))
+    for (const text of others) t.equal(is(text, size), false, JSON.stringify(text).slice(0, 60))
+    for (const text of open) t.equal(is(text, size), undefined, JSON.stringify(text))
+    for (const text of ['data: a', 'event: Party at', ':', 'id:', 'retry:', '\ndata:']) t.equal(is(text, size, true), true, 'where its head says so, its first field will do')
+    for (const text of ['{', 'dated', 'a\n']) t.equal(is(text, size, true), false)
   }
+  t.equal(is('data: a\nb', 100, true), true)
+  t.equal(is('da\n', 100, true), false)
 })
 
 const failure = { code: 'upstream_reset', message: 'no' }

@@ -19,7 +19,7 @@ export interface CompressedOptions {
 export class CompressedBody implements HeldBody {
   readonly #plain: PlainBody
   readonly #stream: EventStream
-  readonly #sniffer = new Sniffer()
+  readonly #sniffer: Sniffer
   /** Whether it is an event stream, as far as its bytes have said. */
   #is: boolean | undefined
   readonly #declared: boolean
@@ -29,6 +29,7 @@ export class CompressedBody implements HeldBody {
     this.#plain = new PlainBody(response, head, declared)
     this.#stream = new EventStream(protocol)
     this.#declared = declared
+    this.#sniffer = new Sniffer(declared)
     this.#beside = new Beside(decoder, bytes => { this.#read(bytes) })
     response.once('close', () => { this.#beside.giveUp() })
   }

@@ -38,7 +38,7 @@ export class EventStreamBody implements HeldBody {
   /** Undefined once it is known that there is none, or nothing left to see. */
   #stream: EventStream | undefined
   /** Until it is decided. */
-  #sniffer: Sniffer | undefined = new Sniffer()
+  #sniffer: Sniffer | undefined
   #held: HeldEvents | undefined
   readonly #heartbeat: Heartbeat | undefined
 
@@ -48,6 +48,7 @@ export class EventStreamBody implements HeldBody {
     this.#client = clientOf(response.req.headers)
     this.#plain = new PlainBody(response, head, options.declared)
     this.#stream = new EventStream(options.protocol)
+    this.#sniffer = new Sniffer(options.declared)
     const { heartbeat } = options
     if (heartbeat !== undefined) this.#heartbeat = new Heartbeat(response, heartbeat, () => { this.#beat() })
   }
@@ -74,7 +75,7 @@ export class EventStreamBody implements HeldBody {
     const undecided = this.#sniffer !== undefined && !this.#options.declared
     stream?.finish()
     this.#over()
-    if (stream !== undefined && !undecided && !stream.mayEnd) return this.#broken(stream, 'ended', 'upstream_reset')
+    if (stream !== undefined && !undecided && (!stream.mayEnd || this.#owesWords(stream))) return this.#broken(stream, 'ended', 'upstream_reset')
     this.#passOn()
     return this.#plain.end(trailers)
   }
@@ -125,6 +126,9 @@ export class EventStreamBody implements HeldBody {
     else this.#plain.fail()
     return 'explained'
   }
+
+  /** Nothing at all may be the whole of another dialect's stream; clients that are known never want that. */
+  #owesWords ({ silent, protocol }: EventStream): boolean { return silent && deedFor(this.#client, protocol, 'ended', this.#options.endings) !== 'cut' }
 
   /** Whether an event of ours could still have to follow. */
   #mayNeedOurs ({ terminated, foreign }: EventStream): boolean { return !terminated && !foreign }

@@ -1,15 +1,14 @@
+import { Choices } from './choices.ts'
 import { JsonScanner, type MemberSink } from './json-scanner.ts'
 import type { Known } from './known.ts'
 import { EventParser, type LineSink } from './parser.ts'
 import type { Place } from './places.ts'
 import { prefilters, type Prefilter } from './prefilter.ts'
-import { protocols, protocolSeen, type Protocol, type StreamProtocol } from './protocols.ts'
+import type { Protocol, StreamProtocol } from './protocols.ts'
+import { Recognition } from './recognition.ts'
 
 /** Events of which all is read. From then on it is known whether a stream numbers its events, and what its response is. */
 const READ = 4
-
-/** Choices that are told apart. */
-const CHOICES = 1_024
 
 /** Longest event that is kept unread, bytes. */
 const UNREAD = 512
@@ -26,15 +25,13 @@ const falsy = new Set(['null', 'false', '0'])
 export class EventStream implements LineSink, MemberSink {
   readonly #parser = new EventParser(this)
   readonly #scanner = new JsonScanner(this)
-  #protocol: StreamProtocol
-  #rules: Protocol | undefined
+  readonly #recognition: Recognition
   #matters: Prefilter | undefined
   #events = 0
   #terminated = false
   #sufficient = false
   #failed = false
-  /** Choices seen by their index: whether they have their `finish_reason`. */
-  readonly #choices = new Map<number, boolean>()
+  readonly #choices = new Choices()
   readonly #known: Known = { sequence: undefined, id: undefined, createdAt: undefined, model: undefined, background: false }
   /** The last event, where only its number can matter, and how long it is. */
   #unread: Buffer | undefined
@@ -44,25 +41,15 @@ export class EventStream implements LineSink, MemberSink {
   #type = ''
   #object = ''
   #jsonrpc = false
+  #listed = false
   #error = false
   #sequence: number | undefined
-  #index = 0
-  #finished = false
-  #changed: [index: number, finished: boolean][] = []
 
-  /** @param protocol that of the path; the first event may say otherwise */
-  constructor (protocol: StreamProtocol) {
-    this.#protocol = protocol
-    this.#speak(protocol)
-  }
+  /** @param byPath that of the path; its first events say whether it is */
+  constructor (byPath: StreamProtocol) { this.#recognition = new Recognition(byPath) }
 
-  #speak (protocol: StreamProtocol): void {
-    this.#protocol = protocol
-    this.#rules = protocol === 'other' ? undefined : protocols[protocol]
-    this.#matters = protocol === 'other' ? undefined : prefilters[protocol]
-  }
-
-  get protocol (): StreamProtocol { return this.#protocol }
+  /** That of its path as long as it has said nothing, and none as long as nothing that it said belongs to that. */
+  get protocol (): StreamProtocol { return this.#recognition.protocol }
   /** Whether what was taken in ends on an event boundary, so that an event of ours can follow. */
   get onBoundary (): boolean { return this.#parser.onBoundary }
   /** Whether the stream said that it is complete. */
@@ -70,13 +57,16 @@ export class EventStream implements LineSink, MemberSink {
   /** Whether it said that it has failed. */
   get failed (): boolean { return this.#failed }
   /** Whether it is known to be no model's. */
-  get foreign (): boolean { return this.#rules === undefined && this.#events > 0 }
+  get foreign (): boolean { return this.#recognition.settled && this.#recognition.rules === undefined }
+  /** Whether it has said nothing, though its path lets expect a model's. */
+  get silent (): boolean { return this.#events === 0 && this.#recognition.rules !== undefined && !this.resumable }
   /** Whether it can be asked for again from where it broke off. */
-  get resumable (): boolean { return this.#rules?.endsAnywhere === true || this.#known.background }
+  get resumable (): boolean { return this.#recognition.rules?.endsAnywhere === true || this.#known.background }
   /** Whether an orderly end here is the end of a whole stream. */
   get mayEnd (): boolean {
-    return this.#terminated || this.#rules === undefined || this.resumable || this.#sufficient ||
-      (this.#rules.choices === true && this.#choices.size > 0 && [...this.#choices.values()].every(finished => finished))
+    const { settled, rules } = this.#recognition
+    return this.#terminated || rules === undefined || this.resumable || this.#sufficient || (!settled && this.onBoundary) ||
+      (rules.choices === true && this.#choices.over)
   }
 
   /** What it has said of its response so far. */
@@ -140,14 +130,15 @@ export class EventStream implements LineSink, MemberSink {
   member (place: Place, name: string, value: string, quoted: boolean): void {
     if (place === 'event') this.#ofEvent(name, value, quoted)
     else if (place === 'response') this.#ofResponse(name, value)
-    else if (name === 'index') this.#index = Number(value)
-    else this.#finished = quoted && value !== ''
+    else if (name === 'index') this.#choices.index = Number(value)
+    else this.#choices.finished = quoted && value !== ''
   }
 
   #ofEvent (name: string, value: string, quoted: boolean): void {
     if (name === 'type') this.#type = value
     else if (name === 'object') this.#object = value
     else if (name === 'jsonrpc') this.#jsonrpc = true
+    else if (name === 'choices') this.#listed = value === '[' && !quoted
     else if (name === 'error') this.#error = quoted ? value !== '' : !falsy.has(value)
     else if (name === 'sequence_number') this.#sequence = Number(value)
     if (this.#events >= READ && this.#passing()) this.#scanner.skip()
@@ -162,38 +153,46 @@ export class EventStream implements LineSink, MemberSink {
 
   /** Whether nothing else in the present event can matter. */
   #passing (): boolean {
-    const { passing, terminal } = this.#rules ?? {}
+    const { passing, terminal } = this.#recognition.rules ?? {}
     return passing !== undefined && this.#type.startsWith(passing) && terminal?.has(this.#type) === false &&
       (this.#sequence !== undefined || this.#known.sequence === undefined)
   }
 
-  choice (): void {
-    this.#changed.push([this.#index, this.#finished])
-    this.#index = 0
-    this.#finished = false
-  }
+  choice (): void { this.#choices.next() }
 
   event (name: string): void {
-    if (this.#events++ === 0) {
-      this.#speak(protocolSeen(this.#protocol, { type: this.#type, object: this.#object, jsonrpc: this.#jsonrpc }))
-    }
-    if (this.#rules !== undefined) this.#judge(name, this.#rules)
+    this.#events++
+    const error = this.#saysError(name)
+    if (!this.#recognition.settled) this.#recognize(name, error)
+    const { settled, rules } = this.#recognition
+    if (settled && rules !== undefined) this.#judge(name, error, rules)
     this.#type = this.#object = ''
-    this.#jsonrpc = this.#error = this.#finished = false
+    this.#jsonrpc = this.#listed = this.#error = false
     this.#sequence = undefined
-    this.#index = 0
+    this.#choices.reset()
     this.#scanner.reset()
   }
 
-  #judge (name: string, { terminal, sufficient, choices }: Protocol): void {
-    if (terminal.has(name) || terminal.has(this.#type) || this.#error) this.#terminated = true
-    if (failures.has(name) || failures.has(this.#type) || this.#error) this.#failed = true
+  /** Whether it is an error of the stream's own: what a stream is about can fail too, and an event of another type says so with the same member. */
+  #saysError (name: string): boolean {
+    return name === 'error' || this.#type === 'error' || (this.#error && this.#type === '' && this.#recognition.rules?.events.test(name) !== true)
+  }
+
+  #recognize (name: string, error: boolean): void {
+    const kind = this.#type === '' ? name : this.#type
+    const choices = this.#listed || this.#scanner.text === '[DONE]'
+    this.#recognition.take({ kind, object: this.#object, jsonrpc: this.#jsonrpc, choices, error })
+    const { settled, protocol } = this.#recognition
+    if (settled && protocol !== 'other') this.#matters = prefilters[protocol]
+  }
+
+  #judge (name: string, error: boolean, { terminal, sufficient, choices }: Protocol): void {
+    if (terminal.has(name) || terminal.has(this.#type) || error) this.#terminated = true
+    if (failures.has(name) || failures.has(this.#type) || error) this.#failed = true
     if (sufficient !== undefined && (sufficient.has(name) || sufficient.has(this.#type))) this.#sufficient = true
     if (this.#sequence !== undefined) this.#known.sequence = this.#sequence
     if (choices === undefined) return
     if (this.#scanner.text === '[DONE]') this.#terminated = true
-    // Once finished, a choice stays so: some servers send what they have filtered behind it.
-    for (const [index, finished] of this.#changed) if (this.#choices.size < CHOICES) this.#choices.set(index, finished || this.#choices.get(index) === true)
-    if (this.#changed.length > 0) this.#changed = []
+    this.#choices.take()
   }
 }

@@ -6,6 +6,8 @@ export type StreamProtocol = 'responses' | 'resumed' | 'chat' | 'messages' | 'im
 export interface Protocol {
   /** Paths, without a query. */
   readonly path: RegExp
+  /** Names or types of its events, by which a stream on such a path is known to speak it. */
+  readonly events: RegExp
   /** Only of requests with this method. */
   readonly method?: string
   /** Names or types of the events behind which nothing is missing, whatever the socket does next. An error explains itself. */
@@ -28,40 +30,40 @@ export interface Protocol {
 
 const responses = ['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled', 'response.done', 'error']
 
-const row = (path: RegExp, terminal: readonly string[], more: Omit<Protocol, 'path' | 'terminal'>): Protocol => ({ path, terminal: new Set(terminal), ...more })
+const row = (path: RegExp, events: RegExp, terminal: readonly string[], more: Omit<Protocol, 'path' | 'events' | 'terminal'>): Protocol => ({ path, events, terminal: new Set(terminal), ...more })
 
 /** One row a protocol; a path belongs to the first that fits. */
 export const protocols: Readonly<Record<Exclude<StreamProtocol, 'other'>, Protocol>> = {
   // GET …/responses/ID?stream=true gives what there is so far of a background response, which goes on by itself.
-  resumed: row(/\/responses\/[^/]+\/?$/, responses, {
+  resumed: row(/\/responses\/[^/]+\/?$/, /^response\./, responses, {
     method: 'GET', endsAnywhere: true, passing: 'response.', failure: 'responses', sign: 'keepalive',
     source: 'openai/openai-node PR#2614; OpenAI API reference, Get a model response'
   }),
-  responses: row(/\/responses(?:\/[^/]+)?\/?$/, responses, {
+  responses: row(/\/responses(?:\/[^/]+)?\/?$/, /^(?:response|codex)\./, responses, {
     passing: 'response.', failure: 'responses', sign: 'keepalive',
     source: 'contract.md section 3; response.done: 9router PR#2142; keepalive, which resets Codex’s timer as no comment does: openai/openai-node#1964'
   }),
-  chat: row(/\/completions\/?$/, ['error'], {
+  chat: row(/\/completions\/?$/, /^(?:chat\.completion\.chunk|text_completion)$/, ['error'], {
     choices: true, failure: 'chat', sign: 'comment',
     source: 'OpenAI API reference, Chat completions and legacy completions: data: [DONE]; servers that leave it out end behind finish_reason'
   }),
-  messages: row(/\/messages\/?$/, ['message_stop', 'error'], {
+  messages: row(/\/messages\/?$/, /^(?:message|content_block)_/, ['message_stop', 'error'], {
     passing: 'content_block_delta', failure: 'error', sign: 'ping',
     source: 'Anthropic API reference, Streaming messages: event types, ping events, error events'
   }),
-  images: row(/\/images\/(?:generations|edits)\/?$/, ['error'], {
+  images: row(/\/images\/(?:generations|edits)\/?$/, /^image_(?:generation|edit)\./, ['error'], {
     sufficient: new Set(['image_generation.completed', 'image_edit.completed']), failure: 'error', sign: 'comment',
     source: 'OpenAI API reference, Image streaming: one completed event an image, n of them; sub2api PR#4218'
   }),
-  transcription: row(/\/audio\/(?:transcriptions|translations)\/?$/, ['transcript.text.done', 'error'], {
+  transcription: row(/\/audio\/(?:transcriptions|translations)\/?$/, /^transcript\./, ['transcript.text.done', 'error'], {
     passing: 'transcript.text.delta', failure: 'error', sign: 'comment',
     source: 'OpenAI API reference, Create transcription, stream events'
   }),
-  speech: row(/\/audio\/speech\/?$/, ['speech.audio.done', 'error'], {
+  speech: row(/\/audio\/speech\/?$/, /^speech\./, ['speech.audio.done', 'error'], {
     passing: 'speech.audio.delta', failure: 'error', sign: 'comment',
     source: 'OpenAI API reference, Create speech, stream events'
   }),
-  runs: row(/\/threads(?:\/[^/]+)?\/runs(?:\/[^/]+\/submit_tool_outputs)?\/?$/, ['done', 'error'], {
+  runs: row(/\/threads(?:\/[^/]+)?\/runs(?:\/[^/]+\/submit_tool_outputs)?\/?$/, /^(?:thread\.|done$)/, ['done', 'error'], {
     failure: 'error', sign: 'comment',
     source: 'OpenAI API reference, Assistants streaming: thread.* events, then event: done with the data [DONE], or event: error. Azure still has it'
   })
@@ -76,14 +78,33 @@ export function protocolOf (method: string, path: string): StreamProtocol {
   return 'other'
 }
 
-/** What the first event of a stream says of its protocol. */
-export interface FirstEvent { readonly type: string, readonly object: string, readonly jsonrpc: boolean }
+/** What an event says of the protocol of its stream. */
+export interface EventSeen {
+  /** The type that its data gives it, or else its name. */
+  readonly kind: string
+  readonly object: string
+  readonly jsonrpc: boolean
+  /** Whether it has a list of choices, or is the `[DONE]` behind them. */
+  readonly choices: boolean
+  /** Whether it is an error. */
+  readonly error: boolean
+}
 
-/** Which protocol a stream speaks, by its path and by its first event: gateways have paths of their own, and MCP has streams on any. */
-export function protocolSeen (byPath: StreamProtocol, { type, object, jsonrpc }: FirstEvent): StreamProtocol {
+/** Signs of life, which servers of all kinds send. */
+const neutral: ReadonlySet<string> = new Set(['ping', 'keepalive'])
+
+/**
+ * Which protocol a stream speaks, by its path and by an event: gateways have paths of their own, MCP has streams on any, and
+ * other servers have such paths too. `undefined` where the event belongs to none that is known.
+ */
+export function protocolSeen (byPath: StreamProtocol, { kind, object, jsonrpc, choices, error }: EventSeen): StreamProtocol | 'neutral' | undefined {
   if (jsonrpc) return 'other' // field.md B6
-  if (byPath !== 'other') return byPath
-  if (type.startsWith('response.')) return 'responses'
-  if (type === 'message_start') return 'messages'
-  return object === 'chat.completion.chunk' || object === 'text_completion' ? 'chat' : 'other'
+  if (neutral.has(kind)) return 'neutral'
+  if (byPath !== 'other') {
+    const { events, choices: has } = protocols[byPath]
+    return error || events.test(kind) || (has === true && (choices || events.test(object))) ? byPath : undefined
+  }
+  if (kind.startsWith('response.')) return 'responses'
+  if (kind === 'message_start') return 'messages'
+  return protocols.chat.events.test(object) ? 'chat' : undefined
 }
