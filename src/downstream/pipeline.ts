@@ -41,7 +41,7 @@ class Pipeline {
   get #full (): boolean { return this.#waiting.length > WAITING }
 
   take (listener: RequestListener, request: IncomingMessage, response: ServerResponse, wait: () => () => void): void {
-    const free = this.#free
+    const free = this.#waiting.length === 0 && this.#free // none is begun before one that came first
     this.open.push(response)
     if (free) {
       listener(request, response)
