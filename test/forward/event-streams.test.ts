@@ -152,7 +152,7 @@ t.test('streams as servers send them', async t => {
     ['JSON', '/v1/responses', json, ' {"id":1}', 'orderly', 'whole'],
     ['compressed JSON', '/v1/responses', `${json}Content-Encoding: gzip\r\n`, packed('{"id":1}'), 'orderly', 'whole'],
     ['a comment first, half', '/v1/responses', '', `: processing\n\n${delta}`, 'orderly', 'cut'],
-    ['comments only', '/v1/responses', sse, ': processing\n\n'.repeat(9), 'orderly', 'whole'],
+    ['comments only', '/v1/responses', sse, ': processing\n\n'.repeat(9), 'orderly', 'cut'],
     ['a coding and none, half', '/v1/responses', `${sse}Content-Encoding: GZIP , identity\r\n`, packed(delta), 'orderly', 'cut'],
     ['two members', '/v1/responses', gzip, packed(delta, completed), 'orderly', 'whole'],
     ['two members, half', '/v1/responses', gzip, packed(delta, delta), 'orderly', 'cut'],
@@ -190,9 +190,6 @@ t.test('a stream of another dialect is its own affair, whatever its path is call
       }
     }
   }
-  const { client, send } = await ask(t, site, '/v1/responses')
-  send(`${ok}${sse}${framing}${last}`)
-  t.equal((await client.answer()).body, '', 'nothing at all')
 })
 
 t.test('a stream that breaks behind the failure of a tool is broken all the same', async t => {
@@ -301,7 +298,7 @@ t.test('what cannot be read beside its way passes as it is', async t => {
     ['not what it says', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', delta, 'whole'],
     ['no event stream', 'Content-Encoding: gzip\r\n', gzip('{"id":1}'), 'whole'],
     ['nothing', 'Content-Encoding: gzip\r\n', gzip(''), 'whole'],
-    ['nothing, said to be a stream', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', gzip(''), 'whole'],
+    ['nothing, said to be a stream', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', gzip(''), 'cut'],
     ['identity', 'Content-Type: text/event-stream\r\nContent-Encoding: identity\r\n', completed, 'whole']
   ]
   for (const [says, head, body, expected] of cases) {
@@ -328,8 +325,8 @@ t.test('what cannot be read beside its way passes as it is', async t => {
   await t.test('a compressed stream without any body', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')
     send(`${ok}Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n${framing}${last}`)
-    t.equal((await client.answer()).body, '')
-    t.equal(await ending(), 'whole')
+    await client.closed()
+    t.equal(await ending(), 'cut')
   })
   await t.test('one that the client leaves', async t => {
     const { client, send, ending } = await ask(t, site, '/v1/responses')

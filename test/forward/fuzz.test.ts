@@ -23,16 +23,8 @@ const random = new Random()
 t.comment(`SEED=${random.seed}`)
 t.setTimeout(0)
 
-/** Whether what came of a stream is no event yet, nor the beginning of one: whether there is one to come nobody knows. */
-function silent ({ bytes, knownAt }: Stream, length: number): boolean {
-  if (length >= knownAt) return false
-  const lines = bytes.toString('latin1', 0, length).replace(/^\xef(?:\xbb(?:\xbf)?)?/, '').replaceAll(/\r\n?/g, '\n')
-  return lines.split('\n\n').at(-1)?.split('\n').every(line => line === '' || line.startsWith(':')) === true
-}
-
 /** What should be known of a stream once so many of its bytes came, and then an orderly end. */
-const verdictAt = (stream: Stream, length: number) =>
-  ({ terminated: length >= stream.terminatedAt, mayEnd: length >= stream.dataAt || silent(stream, length) })
+const verdictAt = ({ terminatedAt, dataAt }: Stream, length: number) => ({ terminated: length >= terminatedAt, mayEnd: length >= dataAt })
 
 /** A length at which to cut: each is as likely, but the last bytes, on which most depends, more so. */
 const cutOf = ({ bytes }: Stream): number => random.below(3) === 0 ? bytes.length : random.below(3) === 0 ? bytes.length - random.below(12) : random.below(bytes.length + 1)

@@ -166,8 +166,10 @@ t.test('a stream is a protocol’s only if its path and its events say so', asyn
     t.equal(streamOf(protocol, text.repeat(4)).foreign, !text.endsWith('}'), 'nothing more is expected of it then')
   }
   for (const protocol of Object.keys(protocols) as StreamProtocol[]) {
-    t.match(streamOf(protocol, ': hi\n\n'), { protocol, foreign: false, mayEnd: true }, 'one that has said nothing may end')
-    t.match(streamOf(protocol, 'event: ping\ndata: {}\n\n'.repeat(6)), { protocol, foreign: false, mayEnd: true }, 'signs of life are of no protocol')
+    const mayEnd = protocols[protocol as keyof typeof protocols].endsAnywhere === true
+    for (const text of [': hi\n\n', 'event: ping\ndata: {}\n\n'.repeat(6), 'data: 1\n\n'.repeat(6)]) {
+      t.match(streamOf(protocol, text), { protocol, foreign: false, mayEnd }, 'signs of life and nameless texts are of no protocol')
+    }
     const half = streamOf(protocol, 'data: {"a":')
     half.finish()
     t.equal(half.mayEnd, protocol === 'resumed', 'half an event is the end of none')

@@ -75,7 +75,7 @@ export class EventStreamBody implements HeldBody {
     const undecided = this.#sniffer !== undefined && !this.#options.declared
     stream?.finish()
     this.#over()
-    if (stream !== undefined && !undecided && (!stream.mayEnd || this.#owesWords(stream))) return this.#broken(stream, 'ended', 'upstream_reset')
+    if (stream !== undefined && !undecided && !stream.mayEnd) return this.#broken(stream, 'ended', 'upstream_reset')
     this.#passOn()
     return this.#plain.end(trailers)
   }
@@ -126,9 +126,6 @@ export class EventStreamBody implements HeldBody {
     else this.#plain.fail()
     return 'explained'
   }
-
-  /** Nothing at all may be the whole of another dialect's stream; clients that are known never want that. */
-  #owesWords ({ silent, protocol }: EventStream): boolean { return silent && deedFor(this.#client, protocol, 'ended', this.#options.endings) !== 'cut' }
 
   /** Whether an event of ours could still have to follow. */
   #mayNeedOurs ({ terminated, foreign }: EventStream): boolean { return !terminated && !foreign }

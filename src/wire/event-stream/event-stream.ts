@@ -58,14 +58,12 @@ export class EventStream implements LineSink, MemberSink {
   get failed (): boolean { return this.#failed }
   /** Whether it is known to be no model's. */
   get foreign (): boolean { return this.#recognition.settled && this.#recognition.rules === undefined }
-  /** Whether it has said nothing, though its path lets expect a model's. */
-  get silent (): boolean { return this.#events === 0 && this.#recognition.rules !== undefined && !this.resumable }
   /** Whether it can be asked for again from where it broke off. */
   get resumable (): boolean { return this.#recognition.rules?.endsAnywhere === true || this.#known.background }
   /** Whether an orderly end here is the end of a whole stream. */
   get mayEnd (): boolean {
-    const { settled, rules } = this.#recognition
-    return this.#terminated || rules === undefined || this.resumable || this.#sufficient || (!settled && this.onBoundary) ||
+    const { doubtful, rules } = this.#recognition
+    return this.#terminated || rules === undefined || this.resumable || this.#sufficient || (doubtful && this.onBoundary) ||
       (rules.choices === true && this.#choices.over)
   }
 
@@ -181,7 +179,7 @@ export class EventStream implements LineSink, MemberSink {
   #recognize (name: string, error: boolean): void {
     const kind = this.#type === '' ? name : this.#type
     const choices = this.#listed || this.#scanner.text === '[DONE]'
-    this.#recognition.take({ kind, object: this.#object, jsonrpc: this.#jsonrpc, choices, error })
+    this.#recognition.take({ kind, object: this.#object, jsonrpc: this.#jsonrpc, choices, error, plain: this.#scanner.text !== '' })
     const { settled, protocol } = this.#recognition
     if (settled && protocol !== 'other') this.#matters = prefilters[protocol]
   }

@@ -88,18 +88,20 @@ export interface EventSeen {
   readonly choices: boolean
   /** Whether it is an error. */
   readonly error: boolean
+  /** Whether its data is a text that is no object. */
+  readonly plain: boolean
 }
 
-/** Signs of life, which servers of all kinds send. */
+/** Signs of life, which servers of all kinds send. A nameless text says as little. */
 const neutral: ReadonlySet<string> = new Set(['ping', 'keepalive'])
 
 /**
  * Which protocol a stream speaks, by its path and by an event: gateways have paths of their own, MCP has streams on any, and
  * other servers have such paths too. `undefined` where the event belongs to none that is known.
  */
-export function protocolSeen (byPath: StreamProtocol, { kind, object, jsonrpc, choices, error }: EventSeen): StreamProtocol | 'neutral' | undefined {
+export function protocolSeen (byPath: StreamProtocol, { kind, object, jsonrpc, choices, error, plain }: EventSeen): StreamProtocol | 'neutral' | undefined {
   if (jsonrpc) return 'other' // field.md B6
-  if (neutral.has(kind)) return 'neutral'
+  if (neutral.has(kind) || (plain && kind === '' && !choices)) return 'neutral'
   if (byPath !== 'other') {
     const { events, choices: has } = protocols[byPath]
     return error || events.test(kind) || (has === true && (choices || events.test(object))) ? byPath : undefined

@@ -18,8 +18,10 @@ export class Recognition {
     this.rules = byPath === 'other' ? undefined : protocols[byPath]
   }
 
+  /** Whether it has said something, and nothing of it belongs to the protocol of its path. */
+  get doubtful (): boolean { return this.#strange > 0 && !this.settled }
   /** That of its path as long as it has said nothing, and none as long as nothing that it said belongs to that. */
-  get protocol (): StreamProtocol { return this.#strange === 0 || this.settled ? this.#protocol : 'other' }
+  get protocol (): StreamProtocol { return this.doubtful ? 'other' : this.#protocol }
 
   /** Takes in what an event says; to be called until it is settled. */
   take (event: EventSeen): void {
