@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import t from 'tap'
 import { endToEnd, pairsOf, valuesOf } from '../../src/wire/headers.ts'
+import { shownPath } from '../../src/wire/secrets.ts'
 import { Random } from '../fixtures/random.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { mutatedRequest, startStrictUpstream } from '../fixtures/smuggling.ts'
@@ -77,7 +78,7 @@ t.test(`${HEADS} ambiguous requests: what arrives is what was judged`, async t =
   for (const { method, path, fields } of upstream.arrivals) {
     const authorization = fields.find(([name]) => name.toLowerCase() === 'authorization')?.[1]
     const token = authorization === undefined ? undefined : fingerprints.get(authorization)
-    const key = JSON.stringify([method, path.replace(/\?.*$/, ''), /^bearer\s/i.test(authorization ?? '') ? token ?? 'never judged' : undefined])
+    const key = JSON.stringify([method, shownPath(path), /^bearer\s/i.test(authorization ?? '') ? token ?? 'never judged' : undefined])
     count(key, 'arrived')
     arrivedKeys.set(key, (arrivedKeys.get(key) ?? 0) + 1)
   }
