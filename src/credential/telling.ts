@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import { isOfOneRequest } from '../wire/request-fields.ts'
+import { isOfOneRequest } from '../wire/fields/request-fields.ts'
 
 /** Fields that say nothing of who asks, whatever the upstream: what kind of answer is wanted, and by what kind of library. Hop-by-hop ones do not get there. */
 const mute = /^(?:accept(?:-.*)?|cache-control|connection|dnt|host|http2-settings|keep-alive|pragma|priority|proxy-.*|sec-.*|te|trailer|transfer-encoding|upgrade.*|x-stainless-.*)$/

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Journal } from '../telemetry/journal.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
-import { isFromForeignPage } from '../wire/fetch-metadata.ts'
+import { isFromForeignPage } from '../wire/fields/fetch-metadata.ts'
 import { hostName, isLoopback } from '../wire/host.ts'
 import { mountStatus, type StatusPaths } from './paths.ts'
 

@@ -1,5 +1,5 @@
 import { rawOf } from '../wire/headers.ts'
-import { timeOf } from '../wire/http-date.ts'
+import { timeOf } from '../wire/fields/http-date.ts'
 import type { Lane } from './lane.ts'
 
 /**

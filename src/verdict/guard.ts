@@ -7,7 +7,7 @@ import { calledAs, type Credential, type Fingerprint, type Presented } from '../
 import type { Presentation } from '../credential/presentation.ts'
 import type { UpstreamClock } from '../upstream/clock.ts'
 import type { LaneName } from '../upstream/lane.ts'
-import { timeOf } from '../wire/http-date.ts'
+import { timeOf } from '../wire/fields/http-date.ts'
 import type { VerdictCache } from './cache/cache.ts'
 import type { Ticket } from './cache/ticket.ts'
 import { endOf } from './local/claims.ts'

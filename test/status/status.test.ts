@@ -120,10 +120,10 @@ t.test('the last 50 kinds of answers in our own name are there, the latest first
   const raw = new RawClient(t, s.port)
   raw.write('GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \x01\r\n\r\n')
   await raw.answer()
-  await s.send('good', `/nowhere/${'x'.repeat(500)}?secret`)
+  await s.send('good', `/nowhere/${'x/'.repeat(250)}?secret`)
   const { refusals } = await s.status()
   t.match(refusals, [
-    { code: 'no_route', status: 404, message: /^No route for this path\. Routes here: \/backend-api\//, path: /^\/nowhere\/x{191}$/ },
+    { code: 'no_route', status: 404, message: /^No route for this path\. Routes here: \/backend-api\//, path: /^\/nowhere\/(?:x\/){95}x$/ },
     { code: 'malformed_token', status: 401, message: /control character/, requestId: String },
     { code: 'malformed_token', status: 401, message: /it is empty/, route: '/v1/', method: 'GET', path: '/v1/models' }
   ])

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import type { Clock } from '../../src/clock.ts'
-import { timeOf } from '../../src/wire/http-date.ts'
+import { timeOf } from '../../src/wire/fields/http-date.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer, jwt } from '../fixtures/token.ts'
 import { json, startUpstream } from '../fixtures/upstream.ts'

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { clientOf, shownClient } from '../../wire/user-agent.ts'
+import { clientOf, shownClient } from '../../wire/fields/user-agent.ts'
 
 /** A program, once for all that it did. */
 export interface KnownClient {

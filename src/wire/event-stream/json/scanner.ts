@@ -1,6 +1,6 @@
 /** A look at the JSON of an event: a few members of a few objects, found on the way, whatever stands in the others. */
 
-import { Ahead, BACKSLASH, QUOTE, SHORT } from './ahead.ts'
+import { Ahead, BACKSLASH, QUOTE, SHORT } from '../ahead.ts'
 import { lengths, placeAt, wanted, type Inside, type Place } from './places.ts'
 
 const COMMA = 0x2c

@@ -1,4 +1,4 @@
-import { valuesOf } from './headers.ts'
+import { valuesOf } from '../headers.ts'
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'].join('|')
 const time = '(?<time>\\d\\d:\\d\\d:\\d\\d)'
