@@ -408,6 +408,7 @@ t.test('OpenClaw’s logins', async t => {
     const read = (env: Record<string, string>): string[] => readRow(commandSqlite(env) as Sqlite, 'a.sqlite', 'SELECT a AS json FROM b')
     t.strictSame(read(program('good')), ['{}'])
     t.strictSame(read(program('empty')), [])
+    t.strictSame(new (commandSqlite(program('empty')) as Sqlite).DatabaseSync('a.sqlite', { readOnly: false }).prepare('DELETE FROM b').all(), [])
     t.throws(() => read(program('broken')))
     t.equal(commandSqlite({ PATH: t.testdir({}) }), undefined)
     t.end()

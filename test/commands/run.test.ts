@@ -434,6 +434,8 @@ t.test('what can not be run says why, with a shell’s exit code', async t => {
   t.match(await say(['run', '--', `${home}/script`], { ...env, XDG_STATE_HOME: `${home}/file` }), { code: 126, err: /no log, since .*run\.log cannot be written \(E\w+\)\ncodex-sidecar: cannot start .*script \(EACCES\)\n$/ })
   t.match(await say(['run', '--log-level=silent', '--server-info', `${home}/info`, '--', home], env), { code: 126, err: /^codex-sidecar: cannot start/ })
   t.match(await say(['run', '--'], env), { code: 2, err: /needs the command of a client/ })
+  const { home: other } = openclawHome(t, { 'openclaw.json': '{}', 'agents/main/agent/models.json': '{}', 'agents/main/agent/openclaw-agent.sqlite': 'no database' })
+  t.match(await say(['run', '--', 'openclaw'], { HOME: other, XDG_STATE_HOME: home, PATH: '' }), { code: 127, err: /catalogs of models may still name/ }, 'and what it could not put back')
   t.match(await say(['run', '--colour', 'red', '--', 'true'], env), { code: 2, err: /--colour: no such flag/ })
   t.match(await say(['run', '--host=nobody.invalid', '--', 'true'], env), { code: 1, err: /cannot listen on nobody\.invalid:0 \(E\w+\)/ })
   t.match(await say(['run', 'codex'], env), { code: 2, err: /perhaps codex-sidecar run -- codex;/ })

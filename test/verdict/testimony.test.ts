@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { request } from 'undici'
-import { ofThis } from '../../src/verdict/testimony/about.ts'
+import { aboutIn, ofThis } from '../../src/verdict/testimony/about.ts'
 import { overlapWith } from '../../src/verdict/testimony/overlap.ts'
 import { quoteOf, safeWords } from '../../src/verdict/testimony/quote.ts'
 import { rows } from '../../src/verdict/testimony/rows.ts'
@@ -119,6 +119,10 @@ t.test('dead-token words count against the credential that they are about', asyn
   const named = (key: string) => openai('invalid_api_key', `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`)
   for (const key of ['sk-proj-************WxYz', 'sk-p***xYz', 'sk-proj-abcdWxYz', 'sk-proj-abcdWxYz'.slice(0, 9), 'sk-...WxYz', 'sk-pr…', 'sk-p••••WxYz', 'sk-[redacted]', '"sk-proj-abcdWxYz"', '***', '****WxYz']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'token', key)
   for (const key of ['sk-proj-************other', 'sk-q***WxYz', 'gsk-***WxYz', 'sk-po...ol12', 'sk-pool-9f8e7d', 'sk-po••••ol12', 'sk-po[redacted]', 'sk-po<hidden>', 'another-key', '(gsk-a)']) t.equal(reach('sk-proj-abcdWxYz', named(key)), 'request', `${key}: a gateway’s own`)
+  const names = (message: string) => aboutIn({ code: '', type: '', message }).names
+  t.strictSame(names('No such key: sk-abc*** and ****WxYz'), [{ begins: 'sk-abc', ends: '' }, { begins: '', ends: 'WxYz' }])
+  t.strictSame(names('provided: sk-abc...'), [{ begins: 'sk-abc', ends: '' }])
+  t.strictSame(aboutIn(undefined), { names: [], login: false })
   for (const code of ['token_expired', 'token_invalidated', 'token_revoked']) {
     t.strictSame([reach(jwt(), openai(code)), reach('at-1', openai(code)), reach('sk-ant-oat01-x', openai(code)), reach('sk-1', openai(code))], ['token', 'token', 'token', 'request'], `${code}: no API key is a login`)
   }
