@@ -5,13 +5,17 @@ import { ownOrigin } from './own-address.ts'
 import { localService } from './setup/local-service.ts'
 import { writeOrRefuse } from './setup/write.ts'
 
+/** What clients are called too: by their commands. */
+const aliases: ReadonlyMap<string, string> = new Map([['claude', 'claude-code'], ['qwen', 'qwen-code']])
+
 /**
  * Prints the lines that point a client here; with `--write` they are written into its configuration, with `--undo` taken
  * back; with `--local-service` OpenClaw's have it start us. Exit 1 where a configuration is left alone, 2 for a client it does not know, or whose routes the configuration
  * lacks.
  */
 export const setup: Command = async context => {
-  const { flags: { write, undo, yes: _, 'local-service': started, ...flags }, env, words: [client = ''], stdout, stderr } = context
+  const { flags: { write, undo, yes: _, 'local-service': started, ...flags }, env, words: [called = ''], stdout, stderr } = context
+  const client = aliases.get(called) ?? called
   const config = loadConfig({ flags, env })
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {

@@ -6,8 +6,8 @@ const withoutLabelled = (found: string, before: string, value: string): string =
 
 /** The beginnings of keys and tokens that are known, and what stands where one is named. */
 const secrets: readonly [RegExp, string][] = [
-  [/\b(?:sk|ek|at|pk|rk|ey|gh[a-z]|xox[a-z])[-_][^\s"',;)]*/gi, '***'],
-  [/\beyJ[^\s"',;)]*/g, '***'],
+  [/\b(?:sk|ek|at|pk|rk|ey|gh[a-z]|xox[a-z])[-_][^\s"',;)]*(?<!\.)/gi, '***'],
+  [/\beyJ[^\s"',;)]*(?<!\.)/g, '***'],
   [/\/\/[^\s/@]*@/g, '//***@'],
   [/(https?:\/\/[^\s?#]*)[?#]\S*/gi, '$1'],
   // Long runs of letters with digits in them. An address of a page is none: its words are short.

@@ -708,6 +708,7 @@ t.test('setup', async t => {
     for (const [line] of codex.matchAll(/openai_base_url = .*/g)) t.match((await examine(t, { port, home: { '.codex': { 'config.toml': line } } })).of('codex.base_url'), [{ severity: 'ok' }], line)
   })
   t.test('says what it can not do', async t => {
+    t.strictSame(await command(['setup', 'claude'], {}), await command(['setup', 'claude-code'], {}), 'by the name of its command too')
     t.match(await command(['setup'], {}), { code: 2, err: 'codex-sidecar: setup needs one of openclaw, codex, openai, anthropic, claude-code, opencode, kilo, cline, continue, qwen-code, agents, langchain, ai\n' })
     t.match(await command(['setup', 'toString'], {}), { code: 2 })
     t.match(await command(['setup', 'codex', 'more'], {}), { code: 2, err: /unknown word "more"/ })

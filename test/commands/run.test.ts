@@ -67,6 +67,8 @@ t.test('Codex gets its base URL by the kind of its login and by its provider', a
   t.strictSame(plan('', apiKey), builtIn(V1))
   t.strictSame(plan('', chatgpt, [], { CODEX_API_KEY: 'sk-a' }), builtIn(V1), 'a key in the environment goes before the file')
   t.strictSame(plan('', '{}'), builtIn(CODEX), 'a login that is kept elsewhere')
+  t.match(plan('', '{}', [], { OPENAI_API_KEY: 'sk-a' }), { ...builtIn(CODEX), notes: [/does not take OPENAI_API_KEY: set CODEX_API_KEY/] })
+  for (const [auth, env] of [[chatgpt, {}], ['{}', { CODEX_API_KEY: 'sk-b' }]] as const) t.strictSame(plan('', auth, [], { OPENAI_API_KEY: 'sk-a', ...env }).notes, [])
   t.strictSame(plan('forced_login_method = "api"', '{}'), builtIn(V1))
   t.strictSame(plan('preferred_auth_method = "apikey"', '{}'), builtIn(V1))
   t.strictSame(plan('openai_base_url = "http://127.0.0.1:7257/backend-api/codex"', '{}'), builtIn(CODEX), 'what points to another of ours comes here for this run')

@@ -180,6 +180,7 @@ t.test('words of an upstream are said again without anything like a secret, on o
     t.notMatch(safeWords(`Incorrect API key provided: ${secret}. Try again`), secret, secret)
   }
   for (const words of ['token: hunter2', 'password=hunter2', 'https://a:hunter2@b/c', 'see https://a/b?key=hunter2', 'the key is hunter2']) t.notMatch(safeWords(words), /hunter2/, words)
+  t.equal(safeWords('Incorrect API key provided: sk-proj-abc. Try eyJhbGci.'), 'Incorrect API key provided: ***. Try ***.', 'the full stop is no part of it')
   t.equal(safeWords('a\r\nb\u0000c\u001b[31md'), 'a b c [31md')
   t.equal(safeWords('word '.repeat(200)).length, 300)
   t.notMatch(safeWords('Invalid token: it has expired'), /token\s*:/, 'OpenClaw would hide the rest')

@@ -25,6 +25,12 @@ function loginPath (env: Env, settings: Table): string {
   return present ? path : forced === 'api' || forced === 'apikey' ? API_KEY : CHATGPT
 }
 
+/** Whoever has set OPENAI_API_KEY thinks that Codex has a key. */
+function keyNotes (env: Env, settings: Table): string[] {
+  const keyless = filled(env['CODEX_API_KEY']) === undefined && filled(env['OPENAI_API_KEY']) !== undefined && !codexLogin(env, settings).present
+  return keyless ? ['Codex has no login, and does not take OPENAI_API_KEY: set CODEX_API_KEY, or codex login --with-api-key'] : []
+}
+
 const pass = (note: string): Plan => ({ upstreams: {}, notes: [note], point: () => ({}) })
 
 /**
@@ -47,7 +53,7 @@ export function planCodex ({ env, args, config }: Wanted): Plan {
   const key = chosen === 'openai' ? 'openai_base_url' : `model_providers.${chosen}.base_url`
   return {
     upstreams: lead.kind === 'own' ? { CODEX_SIDECAR_OPENAI_UPSTREAM: lead.url } : {},
-    notes: [],
+    notes: byLogin ? keyNotes(env, settings) : [],
     point: origin => ({ args: ['-c', `${key}="${origin}${path}"`] })
   }
 }
