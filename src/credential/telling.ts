@@ -4,8 +4,9 @@ import { isOfOneRequest } from '../wire/fields/request-fields.ts'
 /** Fields that say nothing of who asks, whatever the upstream: what kind of answer is wanted, and by what kind of library. Hop-by-hop ones do not get there. */
 const mute = /^(?:accept(?:-.*)?|cache-control|connection|dnt|host|http2-settings|keep-alive|pragma|priority|proxy-.*|sec-.*|te|trailer|transfer-encoding|upgrade.*|x-stainless-.*)$/
 
-/** Names of fields that are remembered. */
+/** Names of fields that are remembered, and the length of those that are, characters. */
 const NAMES = 1_000
+const LONGEST = 100
 
 /** Hex digits of a digest that are kept: one token has few programs. */
 const DIGITS = 8
@@ -27,7 +28,7 @@ export function createTellingReader (key: string = randomBytes(32).toString('hex
     if (known !== undefined || names.has(name)) return known
     const field = name.toLowerCase()
     const told = mute.test(field) || isOfOneRequest(field) ? undefined : field
-    if (names.size < NAMES) names.set(name, told)
+    if (names.size < NAMES && name.length <= LONGEST) names.set(name, told)
     return told
   }
 

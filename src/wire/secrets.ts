@@ -10,14 +10,16 @@ const secrets: readonly [RegExp, string][] = [
   [/\beyJ[^\s"',;)]*(?<!\.)/g, '***'],
   [/\/\/[^\s/@]*@/g, '//***@'],
   [/(https?:\/\/[^\s?#]*)[?#]\S*/gi, '$1'],
-  // Long runs of letters with digits in them. An address of a page is none: its words are short.
-  [/(?=[^\s/]*\d)(?=[^\s/]*[A-Za-z])[\w+=~*.-]{20,}/g, '***'],
   [/[A-Za-z0-9+/=_-]{40,}/g, '***']
 ]
 
+/** Long runs of letters with digits in them. An address of a page is none: its words are short. Each character is looked at a few times only, since a path may be as long as a head. */
+const run = /[\w+=~*.-]{20,}/g
+const withoutMixed = (found: string): string => /\d/.test(found) && /[A-Za-z]/.test(found) ? '***' : found
+
 /** A text without anything that looks like a secret. */
 export const withoutSecrets = (text: string): string =>
-  secrets.reduce((words, [pattern, instead]) => words.replace(pattern, instead), text.replace(labelled, withoutLabelled))
+  secrets.reduce((words, [pattern, instead]) => words.replace(pattern, instead), text.replace(labelled, withoutLabelled)).replace(run, withoutMixed)
 
 /** What divides a path into its parts. */
 const dividers = /([/;,&])/
