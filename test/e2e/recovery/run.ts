@@ -13,15 +13,15 @@ import { LEGEND, matrix, words, worse, type Row, type Way } from './rows.ts'
 import type { Series } from './worker.ts'
 
 // Real clients × faults × {straight, through us}: run.ts [--set recovery] [--clients REGEXP] [--cases REGEXP] [--ways straight,sidecar]
-// [--workers 2] [--fresh] [--readme]. What a client needs is installed first. Then there is no network but loopback. Rows taken straight
-// before are kept, unless --fresh; those through us are taken anew. --readme puts the table into test/e2e/README.md.
+// [--workers 2] [--fresh | --missing] [--readme]. What a client needs is installed first. Then there is no network but loopback. Rows taken straight
+// before are kept, unless --fresh; those through us are taken anew, unless --missing. --readme puts the table into test/e2e/README.md.
 
 const { values } = parseArgs({ options: {
   set: { type: 'string', default: 'recovery' }, clients: { type: 'string', default: '.' }, cases: { type: 'string', default: '.' },
   ways: { type: 'string' }, workers: { type: 'string', default: '2' }, fresh: { type: 'boolean', default: false },
-  readme: { type: 'boolean', default: false }
+  missing: { type: 'boolean', default: false }, readme: { type: 'boolean', default: false }
 } })
-const { set, fresh } = values
+const { set, fresh, missing } = values
 const ways = (values.ways ?? (set === 'endings' || set === 'sockets' ? 'straight' : 'straight,sidecar')).split(',') as Way[]
 const all = sets[set] ?? []
 const chosen = clients.filter(({ name }) => new RegExp(values.clients).test(name))
@@ -43,7 +43,7 @@ async function seriesToPlay (): Promise<Series[]> {
   for (const { name, packages, upload } of chosen) {
     const modules = await cachedPackages(packages, node)
     for (const way of ways) {
-      const cases = names.filter(what => (way === 'sidecar' || fresh || !known.has(keyOf({ client: name, what, way }))) &&
+      const cases = names.filter(what => ((way === 'sidecar' && !missing) || fresh || !known.has(keyOf({ client: name, what, way }))) &&
         (upload !== undefined || all.find(({ name }) => name === what)?.upload !== true))
       if (cases.length > 0) series.push({ set, client: name, way, cases, modules, node })
     }
