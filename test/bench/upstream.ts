@@ -1,26 +1,32 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { constants, createGzip } from 'node:zlib'
 import { WebSocketServer } from 'ws'
 
 /** The upstream of all peers: a small JSON, streams of events, uploads, downloads and a WebSocket echo. */
 const small = JSON.stringify({ id: 'resp_1', object: 'response', status: 'completed', output: [] })
 const block = Buffer.alloc(65_536, 'x')
 
+/** Events on a path of a model's, at once or one by one; `gzip` compresses them, each to be read as it comes. */
 function events (response: ServerResponse, query: URLSearchParams): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  const gzip = query.has('gzip') ? createGzip({ flush: constants.Z_SYNC_FLUSH }) : undefined
+  response.writeHead(200, { 'content-type': 'text/event-stream', ...gzip && { 'content-encoding': 'gzip' } })
   response.flushHeaders()
+  gzip?.pipe(response)
+  const stream = gzip ?? response
+  const end = (): void => { stream.end('event: response.completed\ndata: {"type":"response.completed","response":{}}\n\n') }
   const every = Number(query.get('every'))
   let left = Number(query.get('count'))
   if (every === 0) {
-    for (; left > 0; left--) response.write(`event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"hello ${left}"}\n\n`)
-    response.end('event: response.completed\ndata: {}\n\n')
+    for (; left > 0; left--) stream.write(`event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"hello ${left}"}\n\n`)
+    end()
     return
   }
   const timer = setInterval(() => {
-    if (left-- > 0) response.write(`event: response.output_text.delta\ndata: {"type":"response.output_text.delta","at":${process.hrtime.bigint()}}\n\n`)
+    if (left-- > 0) stream.write(`event: response.output_text.delta\ndata: {"type":"response.output_text.delta","at":${process.hrtime.bigint()}}\n\n`)
     else {
       clearInterval(timer)
-      response.end('event: response.completed\ndata: {}\n\n')
+      end()
     }
   }, every)
   response.on('close', () => { clearInterval(timer) })
@@ -41,7 +47,7 @@ function download (response: ServerResponse, bytes: number): void {
 
 const server = createServer((request: IncomingMessage, response) => {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
-  if (pathname.endsWith('/events')) return events(response, searchParams)
+  if (pathname.includes('/events')) return events(response, searchParams)
   if (pathname.startsWith('/hang')) return
   if (pathname.endsWith('/download')) return download(response, Number(searchParams.get('bytes')))
   request.resume().on('end', () => {
