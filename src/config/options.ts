@@ -107,7 +107,7 @@ export const optionsSchema = group({
     idleUpload: ms('Silence of a client within its upload, or of an upstream that takes nothing of it; time for the next 64 KB of an upload that nobody wants any more.', 120_000),
     idleDownload: ms('Silence of a client that takes nothing of its answer.', 120_000),
     idleStream: ms('Silence within an answer of the upstream.', 900_000),
-    errorBody: ms('Wait for the body of an upstream error answer.', 3_000),
+    errorBody: ms('Silence within an upstream error answer until it is answered for; of others than 401 five times as long. What keeps coming goes on as it comes.', 3_000),
     handshake: ms('Wait for the upstream’s answer to a WebSocket handshake.', 15_000),
     ping: ms('Silence after a client’s WebSocket message until the upstream is asked for a sign of life; it ends when there is none in one and a half times as long again.', 10_000),
     drain: { ...ms('Grace for running requests on shutdown.', 30_000), env: 'CODEX_SIDECAR_DRAIN' },
@@ -124,7 +124,7 @@ export const optionsSchema = group({
     waiting: count('Requests that wait at once until the upstream has answered about their token; more are forwarded at once.', 10_000, 0),
     replayBytes: bytes('Body kept for one replay on a stale upstream socket.', 1_048_576),
     readOutBytes: bytes('Upload read on after the upstream has failed, so that the client’s connection lives.', 268_435_456),
-    errorBodyBytes: bytes('Upstream error body held back to be read.', 65_536)
+    errorBodyBytes: bytes('Upstream error body that is read for what it says of the token; sixteen times as much is held back until it is whole.', 65_536)
   })
 })
 

@@ -23,12 +23,13 @@ export interface AnswerOptions {
 /** Begins the upstream's answer to the client; error answers are held back, except those whose declared length is too large for that. */
 export function answerBody (head: Head, { response, requestId, decision, config: { limits, times }, path, heartbeat, abort }: AnswerOptions): ResponseBody {
   const { status, headers } = head
+  const onward = (head: Head): ResponseBody => relay(response, head, { path, heartbeat, overhear: decision.overhear })
   if (!holdable(response.req.method, head, limits.errorBodyBytes)) {
     decision.learn(status, headers)
-    return relay(response, head, { path, heartbeat, overhear: decision.overhear })
+    return onward(head)
   }
   return new ErrorBody({
-    ...head, response, requestId, limit: limits.errorBodyBytes, patience: times.errorBody, abort,
+    ...head, response, requestId, limit: limits.errorBodyBytes, patience: times.errorBody, relay: onward, abort,
     learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : []
   })
 }

@@ -3,6 +3,7 @@ import { answerTo, writeAnswer } from '../answers/answer.ts'
 import { SidecarError } from '../answers/errors.ts'
 import type { Ending } from '../telemetry/ending.ts'
 import { pairsOf, valuesOf } from '../wire/headers.ts'
+import { abandon } from './cut.ts'
 import type { Head, ResponseBody } from './response-body.ts'
 
 /** Whether an answer is an error with a body that is not too large to be held back. */
@@ -12,43 +13,62 @@ export const holdable = (method: string | undefined, { status, headers }: Head, 
 export interface ErrorBodyOptions extends Head {
   response: ServerResponse
   requestId: string
-  /** Bytes held back at most. */
+  /** Bytes that are few: a body of more is not read, only held back. */
   limit: number
-  /** ms until what has not come is not waited for. */
+  /** ms of silence until what has not come is not waited for. */
   patience: number
   /** Told once: the whole body, or undefined when it did not arrive whole. Returns headers to add. */
   learn: (body: Buffer | undefined) => readonly string[]
+  /** Begins the answer as one that is not held back. */
+  relay: (head: Head) => ResponseBody
   /** Ends the upstream exchange; `fail` follows. */
   abort: (error: SidecarError) => void
 }
+
+/** How many times the limit is held back at most: error pages can be large, endless ones must not be waited for. */
+const HELD = 16
+
+/** How many times the patience is had with any other error than a 401: only that one's client has a token to renew, and waits for it. */
+const OTHERS = 5
 
 /** The upstream's fields that still say something when its body is replaced by ours. */
 const kept = /^(?:www-authenticate|retry-after|x-should-retry|cf-ray|request-id|x-oai-request-id|set-cookie|x-openai-authorization-error|anthropic-ratelimit-.*|x-ratelimit-.*)$/i
 
 /**
  * The body of an upstream's error answer: held back until it is whole, since its code decides about the token, and
- * since a 401 whose body hangs or breaks off must still reach the client at once, with the upstream's status.
+ * since a 401 whose body hangs or breaks off must still reach the client at once, with the upstream's status. One that
+ * takes long, but comes, goes on as it comes.
  */
 export class ErrorBody implements ResponseBody {
   readonly #options: ErrorBodyOptions
   readonly #timer: NodeJS.Timeout
-  readonly #chunks: Buffer[] = []
+  #chunks: Buffer[] = []
   #size = 0
+  /** Times that the patience was over, how many bytes were there the last time, and when the last of them came. */
+  #waits = 0
+  #seen = 0
+  #cameAt = -Infinity
+  /** Once nothing is held back any more. */
+  #onward: ResponseBody | undefined
 
   constructor (options: ErrorBodyOptions) {
     this.#options = options
-    this.#timer = setTimeout(() => { this.#giveUp('upstream_timeout') }, options.patience)
+    this.#timer = setTimeout(() => { this.#impatient() }, options.patience)
+    options.response.once('close', () => { clearTimeout(this.#timer) })
   }
 
   data (chunk: Buffer): boolean {
+    if (this.#onward !== undefined) return this.#onward.data(chunk)
     this.#size += chunk.length
-    if (this.#size <= this.#options.limit) this.#chunks.push(chunk)
+    this.#cameAt = performance.now()
+    if (this.#size <= this.#options.limit * HELD) this.#chunks.push(chunk)
     else this.#giveUp('upstream_protocol')
     return true
   }
 
-  end (trailers: readonly string[]): Ending {
+  end (trailers: readonly string[]): Ending | Promise<Ending> {
     clearTimeout(this.#timer)
+    if (this.#onward !== undefined) return this.#onward.end(trailers)
     const { response, status, message, headers, learn } = this.#options
     const body = Buffer.concat(this.#chunks)
     response.writeHead(status, message, [...headers, ...learn(body)])
@@ -57,14 +77,37 @@ export class ErrorBody implements ResponseBody {
     return 'whole'
   }
 
-  fail (): Ending {
+  fail (error: SidecarError): Ending | Promise<Ending> {
     clearTimeout(this.#timer)
+    if (this.#onward !== undefined) return this.#onward.fail(error)
     const { response, status, headers, requestId, learn } = this.#options
     learn(undefined)
     const { headers: ours, ...answer } = answerTo(new SidecarError('upstream_incomplete', { detail: String(status), status }), requestId, response.req.headers.origin)
     const theirs = pairsOf(headers).filter(([name]) => kept.test(name) && valuesOf(ours, name.toLowerCase()).length === 0)
     writeAnswer(response, { ...answer, headers: [...theirs.flat(), ...ours] })
     return 'ours'
+  }
+
+  #impatient (): void {
+    const { status, limit, patience } = this.#options
+    const came = this.#size - this.#seen
+    this.#seen = this.#size
+    const fast = came > limit // it will soon be whole, or be too much
+    if (!fast && performance.now() - this.#cameAt < patience / 2) this.#goOn()
+    else if (fast || (status !== 401 && ++this.#waits < OTHERS)) this.#timer.refresh()
+    else this.#giveUp('upstream_timeout')
+  }
+
+  /** It comes, but slowly: what there is of it goes out, and the rest as it comes. */
+  #goOn (): void {
+    const { response, status, message, headers, learn, relay } = this.#options
+    const onward = this.#onward = relay({ status, message, headers: [...headers, ...learn(undefined)] })
+    try {
+      for (const chunk of this.#chunks) onward.data(chunk)
+    } catch {
+      abandon(response) // a field that undici took and Node does not
+    }
+    this.#chunks = []
   }
 
   #giveUp (code: 'upstream_timeout' | 'upstream_protocol'): void {

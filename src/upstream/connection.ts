@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { Client, type buildConnector, type Dispatcher } from 'undici'
 import type { Circuit } from './circuit.ts'
 import type { Connector, Dial } from './connect/connector.ts'
+import { readOutFirst } from './connect/read-out.ts'
 
 /** The upstream connection that carries a request. */
 export interface Connection {
@@ -82,7 +83,10 @@ export class TrackedClient extends Client implements Connection {
 
   /** Before undici listens. A socket that has become a WebSocket's fails for itself: another is the present one then. */
   #watch (socket: Socket | undefined): void {
-    socket?.on('error', () => { if (this.#socket === socket) this.broken = true })
+    if (socket === undefined) return
+    const broken = (): void => { if (this.#socket === socket) this.broken = true }
+    socket.on('error', broken)
+    readOutFirst(socket, broken)
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {

@@ -1,7 +1,11 @@
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
+import { readOutFirst } from '../../src/upstream/connect/read-out.ts'
 import { createRelocation } from '../../src/upstream/location.ts'
+import { selfSigned } from '../fixtures/certificate.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { resetOnceRead } from '../fixtures/reset-once-read.ts'
 import { startSidecar, type SidecarOptions } from '../fixtures/sidecar.ts'
@@ -153,4 +157,63 @@ t.test('references to our own upstream lead through us', async t => {
   const { headers, body } = await request(`${other.url}/v1/x`, { headers: good })
   await body.dump()
   t.match(headers, { location: 'https://elsewhere.test/v1/x', 'content-location': '/v1/y' })
+})
+
+/** Answers as soon as a request's head is there, and closes though its body still comes: the system resets the connection then. */
+const hasty = (answer: string) => (socket: Socket): void => {
+  socket.on('error', () => {})
+  socket.once('data', () => {
+    socket.pause()
+    socket.write(answer, () => { socket.destroy() })
+  })
+}
+
+t.test('an upstream that answers within an upload and closes is heard, as curl hears it', async t => {
+  const large = Buffer.alloc(20_000_000)
+  const head = `POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nContent-Length: ${large.length}\r\n\r\n`
+  const early = 'HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 9\r\n\r\ntoo large'
+  await t.test('its answer', async t => {
+    const upstream = await startRawUpstream(t, hasty(early))
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    for (let i = 0; i < 5; i++) {
+      const client = new RawClient(t, port)
+      client.write(head)
+      client.write(large)
+      t.match(await client.answer(), { status: 413, reason: 'Too Large', body: 'too large' })
+    }
+  })
+  await t.test('over TLS', async t => {
+    const { key, cert } = await selfSigned('localhost')
+    const server = createTlsServer({ key, cert }, hasty(early))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const { port } = await startSidecar(t, { upstream: `https://localhost:${(server.address() as AddressInfo).port}`, config: { ca: [cert] } })
+    const client = new RawClient(t, port)
+    client.write(head)
+    client.write(large)
+    t.match(await client.answer(), { status: 413, body: 'too large' })
+  })
+  await t.test('but half of one without a length is not whole', async t => {
+    const upstream = await startRawUpstream(t, hasty('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf'))
+    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const client = new RawClient(t, port)
+    client.write(head)
+    client.write(large)
+    await t.rejects(client.answer(), /^cut within|closed before/)
+  })
+})
+
+t.test('a broken connection whose reader takes nothing is not waited for', async t => {
+  const server = createServer(hasty('HTTP/1.1 200 OK\r\n\r\n'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  readOutFirst(socket, () => { t.fail('nothing was read to its end') })
+  const fill = (): void => { while (socket.write(Buffer.alloc(65_536))) { /* until it is full */ } }
+  socket.on('drain', fill)
+  fill()
+  const [error] = await once(socket, 'error') as [NodeJS.ErrnoException]
+  t.match(error.code, /^(?:EPIPE|ECONNRESET)$/)
 })

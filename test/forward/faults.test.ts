@@ -1,11 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:tls'
 import type { AddressInfo, Socket } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { explain } from '../../src/answers/failure.ts'
+import { ErrorBody } from '../../src/forward/error-body.ts'
+import { relay } from '../../src/forward/relay.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
@@ -29,6 +33,7 @@ t.test('whatever the upstream does, the client gets an explained answer and keep
     ['a header that can not be sent on', socket => { socket.write('HTTP/1.1 200 OK\r\nX-Bad: a\x01b\r\nContent-Length: 0\r\n\r\n') }, 502, 'upstream_protocol'],
     ['no answer', () => {}, 504, 'upstream_timeout'],
     ['401 and a body that hangs', socket => { socket.write('HTTP/1.1 401 No\r\nContent-Length: 100\r\nRetry-After: 7\r\nCache-Control: private\r\n\r\n{"err') }, 401, 'upstream_incomplete'],
+    ['500 and a body that hangs', socket => { socket.write('HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\n{"err') }, 500, 'upstream_incomplete'],
     ['401 and a body that breaks off', socket => { socket.end('HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{"err') }, 401, 'upstream_incomplete'],
     ['503 and an endless body', socket => { const flood = (): void => { while (socket.write(`400\r\n${'x'.repeat(1024)}\r\n`)) { /* until it is full */ } }; socket.write('HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n'); socket.on('drain', flood); flood() }, 503, 'upstream_incomplete'],
     ['401 and Connection: close', socket => { socket.end(`HTTP/1.1 401 No\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n${dead}`) }, 401, 'invalid_api_key']
@@ -71,6 +76,102 @@ t.test('an error body that is whole is passed on, even a large one', async t => 
   const limited = await request(`${url}/v1/x`, { headers: good })
   t.match(limited, { statusCode: 429, headers: { 'retry-after': '9', 'x-ratelimit-a': 'b' } })
   await limited.body.dump()
+})
+
+t.test('an error answer that is large, or comes slowly, is what the upstream sent, with its trailers', async t => {
+  const html = '<html>'.padEnd(200_000, 'page ')
+  const words = JSON.stringify({ error: { message: 'No '.padEnd(100_000, 'quota '), code: 'rate_limit_exceeded' } })
+  const chunk = (bytes: Buffer | string): Buffer => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
+  const last = '0\r\nX-T: 1\r\n\r\n'
+  const head = (status: number, more = ''): string => `HTTP/1.1 ${status} No\r\nContent-Type: text/html\r\nX-Request-Id: theirs\r\n${more}Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n`
+  /** What a client gets of an upstream that behaves so. */
+  const through = async (t: Test, behave: (socket: Socket) => void, errorBody = 50) => {
+    const upstream = await startRawUpstream(t, socket => { socket.once('data', () => { behave(socket) }) })
+    const { port } = await startSidecar(t, { upstream: upstream.url, times: { errorBody } })
+    const client = new RawClient(t, port)
+    client.write(get)
+    return client
+  }
+  /** Sends a byte again and again until it is told to stop. */
+  const trickle = (socket: Socket): () => string => {
+    let sent = ''
+    const timer = setInterval(() => { socket.write(chunk('.')); sent += '.' }, 5)
+    socket.once('close', () => { clearInterval(timer) })
+    return () => { clearInterval(timer); return sent }
+  }
+  const gzip = 'Content-Encoding: gzip\r\n'
+  const bodies: [name: string, status: number, body: Buffer, more: string][] = [
+    ['500 in HTML', 500, Buffer.from(html), ''],
+    ['500 in HTML, gzip', 500, gzipSync(randomBytes(100_000)), gzip],
+    ['429 in JSON', 429, Buffer.from(words), ''],
+    ['401 in JSON', 401, Buffer.from(words), ''],
+    ['401 in gzip', 401, gzipSync(words.padEnd(10_000_000)), gzip]
+  ]
+  for (const [name, status, body, more] of bodies) {
+    await t.test(`${name}, ${body.length} bytes`, async t => {
+      const client = await through(t, socket => { socket.write(Buffer.concat([Buffer.from(head(status, more)), ...[0, 1, 2].map(n => chunk(body.subarray(Math.ceil(n * body.length / 3), Math.ceil((n + 1) * body.length / 3)))), Buffer.from(last)])) })
+      await client.until(() => client.received.endsWith(last))
+      const answer = await client.answer()
+      t.match(answer, { status, reason: 'No', headers: { 'content-type': 'text/html', 'x-request-id': 'theirs' } })
+      t.equal(answer.headers['content-encoding'] ?? '', more === '' ? '' : 'gzip')
+      t.ok(answer.body === body.toString('latin1'), 'byte for byte')
+    })
+  }
+  await t.test('403 whose second half takes longer than a 401 may', async t => {
+    const client = await through(t, socket => {
+      socket.write('HTTP/1.1 403 No\r\nContent-Length: 12\r\n\r\n{"err')
+      setTimeout(() => socket.write('or":1}\n'), 70)
+    })
+    t.match(await client.answer(), { status: 403, body: '{"error":1}\n' })
+  })
+  for (const [name, status, first, errorBody] of [['401 byte by byte', 401, '', 1_000], ['503 byte by byte behind 70 KB', 503, 'x'.repeat(70_000), 50]] as const) {
+    await t.test(`${name} begins before its end`, async t => {
+      let stop = (): string => ''
+      let upstream: Socket | undefined
+      const client = await through(t, socket => {
+        upstream = socket
+        socket.write(head(status))
+        if (first !== '') socket.write(chunk(first))
+        stop = trickle(socket)
+      }, errorBody)
+      await client.until(() => client.received.includes('\r\n\r\n'))
+      const { length } = client.received
+      await client.until(() => client.received.length > length)
+      const body = first + stop()
+      upstream?.write(last)
+      await client.until(() => client.received.endsWith(last))
+      t.match(await client.answer(), { status, body })
+    })
+    await t.test(`${name} that breaks off is cut`, async t => {
+      let upstream: Socket | undefined
+      const client = await through(t, socket => {
+        upstream = socket
+        socket.write(head(status))
+        if (first !== '') socket.write(chunk(first))
+        trickle(socket)
+      }, errorBody)
+      await client.until(() => client.received.includes('\r\n\r\n'))
+      upstream?.destroy()
+      await t.rejects(client.answer(), /^cut within/)
+    })
+  }
+  await t.test('one whose head can not be written ends its connection only', async t => {
+    const server = createServer((_request, response) => {
+      const body = new ErrorBody({
+        status: 503, message: '', headers: ['no token', ''], response, requestId: '', limit: 1_000_000, patience: 50, learn: () => [], abort: () => {},
+        relay: head => relay(response, head, { path: '/v1/models', heartbeat: undefined, overhear: () => {} })
+      })
+      const timer = setInterval(() => { body.data(Buffer.alloc(70_000)) }, 5)
+      response.once('close', () => { clearInterval(timer) })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const client = new RawClient(t, (server.address() as AddressInfo).port)
+    client.write(get)
+    await client.closed()
+    t.equal(client.received, '')
+  })
 })
 
 t.test('an upstream that can not be reached', async t => {

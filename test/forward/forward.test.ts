@@ -9,7 +9,7 @@ import { RawClient } from '../fixtures/raw-client.ts'
 import { routeTo } from '../fixtures/route.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { bearer } from '../fixtures/token.ts'
-import { json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
+import { deadKey, json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
 const good = bearer('good')
 const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n${more}\r\n`
@@ -190,7 +190,10 @@ t.test('a slow reader stops the upstream, and a slow upstream stops the writer',
 })
 
 t.test('Expect: 100-continue is answered by us, once the guard has passed', async t => {
-  const upstream = await startUpstream(t, (_request, response, body) => { json(response, 200, { bytes: body.length }) })
+  const upstream = await startUpstream(t, ({ headers }, response, body) => {
+    if (headers.authorization === 'Bearer dead') json(response, 401, deadKey)
+    else json(response, 200, { bytes: body.length })
+  })
   const { port } = await startSidecar(t, { upstream: upstream.url })
   const post = (token: string): string => `POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n`
   const client = new RawClient(t, port)
@@ -202,6 +205,12 @@ t.test('Expect: 100-continue is answered by us, once the guard has passed', asyn
   const other = new RawClient(t, port)
   other.write(post('undefined'))
   t.equal((await other.answer()).status, 401, 'a bad token uploads nothing')
+  const dead = new RawClient(t, port)
+  dead.write(get('/v1/models').replace('good', 'dead'))
+  t.equal((await dead.answer()).status, 401)
+  dead.write(post('dead'))
+  t.equal((await dead.answer()).status, 401, 'nor does one that the upstream has rejected')
+  t.equal(upstream.seen.length, 2)
 })
 
 t.test('a client that leaves while the upstream is still being connected frees its place at once', async t => {
