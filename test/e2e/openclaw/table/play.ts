@@ -7,8 +7,8 @@ import { benched, forgive, type Bench } from './benched.ts'
 import { cases, goodToken, type Asker } from './cases.ts'
 import { startOn, type Way } from './ways.ts'
 
-/** Milliseconds that a person waits. */
-const PATIENCE = 60_000
+/** Milliseconds that a person waits; for a gateway's first turn, which loads what the others have. */
+const [PATIENCE, FIRST] = [60_000, 180_000]
 const WELL = { name: 'well', standing: 'good', times: 0 } as const
 
 /** One measured cell. */
@@ -36,8 +36,13 @@ export async function play (t: Test, { version, way, wanted }: { version: string
   t.teardown(() => { upstream.close() })
   const gateway = await startOn(t, way, await installOpenClaw(version), upstream, goodToken('first'))
   const { operator, home } = gateway
-  const ask = (session: string, text: string): Promise<Outcome> => say(operator, `agent:main:${session}`, text, PATIENCE).ended
-  await ask('first', 'Begin') // it loads what the others have
+  const ask = (session: string, text: string, limit = PATIENCE): Promise<Outcome> => say(operator, `agent:main:${session}`, text, limit).ended
+  /** A turn that has to be answered. */
+  async function begin (session: string, limit?: number): Promise<void> {
+    const { kind, text } = await ask(session, 'Begin', limit)
+    if (kind !== 'answer') throw new Error(`${session} does not begin: ${text}`)
+  }
+  await begin('first', FIRST)
 
   for (const [i, [asker, what]] of wanted.entries()) {
     const now = cases.find(({ name }) => name === what)
@@ -48,7 +53,7 @@ export async function play (t: Test, { version, way, wanted }: { version: string
     forgive(home.state)
     await gateway.signIn({ main: good })
     const aside = asker === '/btw'
-    if (aside && (await ask(session, 'Begin')).kind !== 'answer') throw new Error(`${what}: the session does not begin`)
+    if (aside) await begin(session)
     if (now.token !== undefined) await gateway.signIn({ main: now.token(String(i)) })
     upstream.begin(now)
     const outcome = await ask(session, aside ? '/btw what are we doing?' : 'A task')

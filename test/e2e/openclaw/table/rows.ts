@@ -11,7 +11,7 @@ const answered = ({ outcome, whole }: Row): boolean => outcome.kind === 'answer'
 const works = ({ next }: Row): boolean => next.kind === 'answer'
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
-/** What is worse than without; undefined where nothing is. */
+/** What is worse than without; undefined where nothing is. One request more is the replay on a kept connection that ended without a byte. */
 export function worse (without: Row | undefined, row: Row): string | undefined {
   if (!row.alive) return 'the gateway or its client is gone'
   if (row.outcome.kind === 'answer' && !row.whole) return 'a part as if it were all'
@@ -19,7 +19,7 @@ export function worse (without: Row | undefined, row: Row): string | undefined {
   if (answered(without) && !answered(row)) return 'an answer without, none with it'
   if (works(without) && !works(row)) return 'the next turn fails'
   if ((row.bench?.seconds ?? 0) > (without.bench?.seconds ?? 0) + 5) return 'the login is benched for longer'
-  if (row.requests > without.requests && !answered(row)) return 'more requests to no avail'
+  if (row.requests > without.requests + 1 && !answered(row)) return 'more requests to no avail'
   return undefined
 }
 
