@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, Entry>> = {
 }
 
 /** Flags that stand alone; every other one takes a value. */
-const switches = new Set(['json', 'probe', 'running', 'watch', 'use-system-ca', 'write', 'undo', 'yes', 'user', 'machine', 'local-service'])
+const switches = new Set(['json', 'probe', 'running', 'watch', 'use-system-ca', 'write', 'undo', 'yes', 'user', 'machine', 'local-service', 'plugin'])
 
 const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself, at once, and keeps upstream trouble away from clients
 
@@ -47,6 +47,7 @@ const help = `codex-sidecar: a local proxy that answers bad bearer tokens itself
   setup: --write              write them into the client's configuration, after showing the change (--yes asks nothing)
          --undo                take back what was written
          --local-service       openclaw 2026.9: lines with which OpenClaw starts codex-sidecar itself
+         --plugin              openclaw 2026.9: with the plugin that starts it, and benches no login
   service: --machine           for the whole machine instead of this user (systemd)
   doctor, status, release: --json  the report for programs
   status: --watch              again and again

@@ -10,11 +10,11 @@ const aliases: ReadonlyMap<string, string> = new Map([['claude', 'claude-code'],
 
 /**
  * Prints the lines that point a client here; with `--write` they are written into its configuration, with `--undo` taken
- * back; with `--local-service` OpenClaw's have it start us. Exit 1 where a configuration is left alone, 2 for a client it does not know, or whose routes the configuration
+ * back; with `--local-service` OpenClaw's have it start us, with `--plugin` its plugin does. Exit 1 where a configuration is left alone, 2 for a client it does not know, or whose routes the configuration
  * lacks.
  */
 export const setup: Command = async context => {
-  const { flags: { write, undo, yes: _, 'local-service': started, ...flags }, env, words: [called = ''], stdout, stderr } = context
+  const { flags: { write, undo, yes: _, 'local-service': started, plugin, ...flags }, env, words: [called = ''], stdout, stderr } = context
   const client = aliases.get(called) ?? called
   const config = loadConfig({ flags, env })
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
@@ -31,7 +31,7 @@ export const setup: Command = async context => {
     stderr.write(`codex-sidecar: this configuration has no route ${missing.join(' or ')} for ${client}; it has ${prefixes.map(prefix => `${prefix}/`).join(', ')}\n`)
     return 2
   }
-  if (write !== undefined || undo !== undefined) return await writeOrRefuse(client, undo !== undefined, context, config)
+  if (write !== undefined || undo !== undefined || plugin !== undefined && client === 'openclaw') return await writeOrRefuse(client, undo !== undefined, context, config)
   stdout.write(usable.map(({ heading, lines }) => [heading, ...lines.map(line => `  ${line}`)].join('\n')).join('\n\n') + '\n')
   return 0
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import * as sea from 'node:sea'
 import { pathToFileURL } from 'node:url'
 
@@ -13,6 +14,10 @@ type SingleFile = Pick<typeof sea, 'isSea'> & { readonly getAsset: (key: string,
 export const ownFile = (path: string, single: SingleFile = sea): string => single.isSea()
   ? single.getAsset(path, 'utf8')
   : readFileSync(new URL(path, pathToFileURL(createRequire(import.meta.url).resolve('codex-sidecar/package.json'))), 'utf8')
+
+/** Where a folder of this package lies; beside the program where that is one file, if somebody has put it there. */
+export const ownFolder = (path: string, single: Pick<SingleFile, 'isSea'> = sea): string =>
+  join(dirname(single.isSea() ? process.execPath : createRequire(import.meta.url).resolve('codex-sidecar/package.json')), path)
 
 /** This program's version. */
 export const version = (): string => (JSON.parse(ownFile('package.json')) as { version: string }).version

@@ -5,7 +5,9 @@ import { run } from '../../src/cli.ts'
 import { diffOf } from '../../src/commands/setup/diff.ts'
 import { applyChanges } from '../../src/commands/setup/edits.ts'
 import { json } from '../../src/commands/setup/format.ts'
+import { pluginTarget } from '../../src/commands/setup/openclaw-plugin.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import { ownFolder } from '../../src/config/package-files.ts'
 import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit-json.ts'
 
 const ORIGIN = 'http://127.0.0.1:7257'
@@ -219,6 +221,40 @@ t.test('OpenClaw is told how to start it, and forgets it again', async t => {
   t.match(unknown, { code: 0 })
   t.notMatch(readFileSync(join(home, OPENCLAW), 'utf8'), 'localService', 'nor where it is not known what runs it')
   t.match(await setup(home, ['openclaw', '--undo', '--yes'], '', NOBODY), { code: 0, out: /is gone again/ })
+})
+
+t.test('OpenClaw loads the plugin from where it lies, and knows nothing of it afterwards', async t => {
+  const folder = ownFolder('config/openclaw-plugin')
+  const entry = (...args: string[]): object => ({ enabled: true, ...args.length > 0 ? { config: { args } } : {} })
+  const contents: Readonly<Record<string, readonly [content: string, expected: object]>> = {
+    'comments, a list of what is allowed, and models': [
+      '// mine\n{\n  plugins: { allow: [\'openai\'], /* all */ load: { paths: ["/opt/x"] } },\n  agents: { defaults: { model: { primary: "openai/gpt-5.4", fallbacks: ["a/b"] }, models: { "openai/gpt-5.4": {} } } },\n  a: 1,\n}\n',
+      { plugins: { allow: ['openai', 'codex-sidecar'], load: { paths: ['/opt/x', folder] } }, agents: { defaults: { model: { primary: 'codex-sidecar/gpt-5.4', fallbacks: ['a/b'] }, models: { 'openai/gpt-5.4': {}, 'codex-sidecar/gpt-5.4': {} } } } }
+    ],
+    'a model alone': ['{ "a": 1, "agents": { "defaults": { "model": "openai/gpt-5.4" } } }', { plugins: { load: { paths: [folder] } }, agents: { defaults: { model: 'codex-sidecar/gpt-5.4' } } }]
+  }
+  for (const [name, [content, expected]] of Object.entries(contents)) {
+    for (const edited of [false, true]) {
+      const home = t.testdir({})
+      const file = put(home, OPENCLAW, content)
+      t.match(await setup(home, ['openclaw', '--plugin', '--write', '--yes']), { code: 0, err: '', out: /setup openclaw --plugin --undo takes it back/ }, name)
+      t.match(json.parse(readFileSync(file, 'utf8')), { ...expected, plugins: { ...(expected as { plugins: object }).plugins, entries: { 'codex-sidecar': entry() } } })
+      t.match(await setup(home, ['openclaw', '--plugin', '--write', '--yes']), { code: 0, out: /nothing to change/ })
+      const edit = (text: string): string => edited ? text.replace(/("?a"?): 1/, '$1: 2') : text
+      writeFileSync(file, edit(readFileSync(file, 'utf8')))
+      t.match(await setup(home, ['openclaw', '--plugin', '--undo', '--yes']), { code: 0, err: '' })
+      t.equal(readFileSync(file, 'utf8'), edit(content), 'byte for byte')
+    }
+  }
+  const home = t.testdir({})
+  const file = put(home, OPENCLAW, '{}\n')
+  t.match(await setup(home, ['openclaw', '--plugin', '--log-level=warn'], 'y\n'), { code: 0, out: /Write this\?/, err: /names no model of OpenAI’s/ }, 'it asks, and a model is the user’s to choose')
+  t.match(json.parse(readFileSync(file, 'utf8')), { plugins: { entries: { 'codex-sidecar': entry('--log-level=warn') } } })
+  writeFileSync(file, readFileSync(file, 'utf8').replace(`"${folder}"`, `"${folder}", "/opt/later"`))
+  t.match(await setup(home, ['openclaw', '--plugin', '--undo', '--yes', '--log-level=warn']), { code: 0 })
+  t.strictSame(json.parse(readFileSync(file, 'utf8')), { plugins: { load: { paths: [folder, '/opt/later'] } } }, 'what came behind it stays')
+  t.throws(() => pluginTarget({}, '/nowhere', []), /does not lie in \/nowhere/)
+  t.equal(ownFolder('a', { isSea: () => true }), join(dirname(process.execPath), 'a'), 'one file has it beside it')
 })
 
 t.test('a base URL of the user’s own stays: ours would get its key', async t => {

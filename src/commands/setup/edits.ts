@@ -35,7 +35,7 @@ export function applyChanges (text: string, changes: readonly Change[], format: 
     const content = format.parse(text)
     const old = valueAt(content, path)
     if (isDeepStrictEqual(old, value)) continue
-    if (typeof old === 'string' && leadOf(old, config).kind !== 'usual') {
+    if (typeof old === 'string' && URL.canParse(String(value)) && leadOf(old, config).kind !== 'usual') {
       left.push(`${path.join('.')} leads to an upstream of its own`)
       continue
     }

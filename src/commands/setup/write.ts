@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
+import { ownFolder } from '../../config/package-files.ts'
 import type { CommandContext } from '../command.ts'
 import { ownOrigin } from '../own-address.ts'
 import type { Table } from '../doctor/clients/client-file.ts'
@@ -9,7 +10,15 @@ import { isReadOnly, keepCopy, latestCopy, readConfig, replaceConfig, type Clien
 import { diffOf } from './diff.ts'
 import { EditError } from './edit-json.ts'
 import { applyChanges, takeBack, type Edited } from './edits.ts'
-import { localService } from './local-service.ts'
+import { givenFlags, localService } from './local-service.ts'
+import { pluginTarget } from './openclaw-plugin.ts'
+
+/** What is to be written for a client. */
+function targetOf (client: string, context: CommandContext, config: Config): Target | undefined {
+  const { env, flags } = context
+  if (client !== 'openclaw' || !('plugin' in flags)) return targets[client]?.(env, config, { service: localService(context, ownOrigin(config)), wanted: 'local-service' in flags })
+  return pluginTarget(env, ownFolder('config/openclaw-plugin'), givenFlags(flags))
+}
 
 /** The line where a parser has stopped; its words quote the file, secrets included. */
 function parsed (target: Target, text: string, name: string): Table {
@@ -65,7 +74,7 @@ function planUndo (target: Target, current: ClientConfig, name: string, config: 
  */
 export async function writeSetup (client: string, undo: boolean, context: CommandContext, config: Config): Promise<number> {
   const { env, stdout, stderr } = context
-  const target = targets[client]?.(env, config, { service: localService(context, ownOrigin(config)), wanted: 'local-service' in context.flags })
+  const target = targetOf(client, context, config)
   if (target === undefined) throw new EditError(`nothing is written for ${client}; codex-sidecar setup ${client} prints its lines and says where they go`)
   const name = shown(target.file, env)
   const current = readConfig(target.file)
@@ -81,7 +90,7 @@ export async function writeSetup (client: string, undo: boolean, context: Comman
   if (made) rmSync(current.path)
   else replaceWith(current, edited.text, undo)
   if (undo && copy !== undefined && edited.text === readFileSync(copy, 'utf8').slice(current.bom.length)) rmSync(copy)
-  stdout.write(made ? `${name} is gone again\n` : `${name} is written${undo ? '' : `; codex-sidecar setup ${client} --undo takes it back`}\n`)
+  stdout.write(made ? `${name} is gone again\n` : `${name} is written${undo ? '' : `; codex-sidecar setup ${client} ${'plugin' in context.flags ? '--plugin ' : ''}--undo takes it back`}\n`)
   return 0
 }
 

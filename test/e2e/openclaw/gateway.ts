@@ -19,12 +19,12 @@ export interface Surroundings {
   readonly adapt?: HomeOptions['adapt']
   /** Variables that the gateway and what it starts have besides. */
   readonly variables?: Readonly<Record<string, string>>
-  /** Commands of OpenClaw that are typed before the gateway starts. */
-  readonly typed?: readonly (readonly string[])[]
+  /** What is done to its configuration, by its path, before the gateway starts. */
+  readonly prepare?: (config: string) => void
 }
 
 /** The real gateway with a home of its own and one client at it. */
-export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins, { adapt, variables, typed = [] }: Surroundings = {}) {
+export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins, { adapt, variables, prepare }: Surroundings = {}) {
   // Whatever is still meant for the network ends here and is counted.
   const outside: string[] = []
   const trap = await startRawUpstream(t, socket => {
@@ -63,7 +63,7 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
     if (status !== 0) throw new Error(`openclaw ${words.join(' ')} ended with ${status ?? 'none'}:\n${stdout}${stderr}`)
     return stdout
   }
-  typed.forEach(type)
+  prepare?.(home.config)
   const child = spawn(installation.node, [installation.program, 'gateway', 'run'], { cwd: home.workspace, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return

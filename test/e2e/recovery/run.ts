@@ -1,12 +1,12 @@
-import { fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cache, cachedPackages, nodeBinary } from '../cached-package.ts'
-import { ownNamespace } from '../own-namespace.ts'
 import { endProcessesOf } from '../processes.ts'
+import { intoReadme } from '../readme.ts'
+import { playInWorkers } from '../workers.ts'
 import { sets } from './cases.ts'
 import { clients } from './clients/all.ts'
 import { LEGEND, matrix, words, worse, type Row, type Way } from './rows.ts'
@@ -51,51 +51,16 @@ async function seriesToPlay (): Promise<Series[]> {
   return series
 }
 
-/** Plays the series in so many processes, each in namespaces of its own. */
-async function play (series: Series[], folder: string): Promise<string[]> {
-  const namespace = ownNamespace(['/tmp/openclaw', '/tmp/openclaw-state-locks-0'])
-  if (namespace === undefined) throw new Error('this machine allows no namespaces of one\'s own, and without them neither what leaves loopback nor refused connections can be told')
-  const [program = '', ...rest] = namespace
-  const node = await nodeBinary()
-  const failures: string[] = []
-  await Promise.all(Array.from({ length: Number(values.workers) }, () => new Promise<void>(resolve => {
-    const worker = fork(join(import.meta.dirname, 'worker.ts'), {
-      execPath: program, execArgv: [...rest, node], // it reads TypeScript by itself
-      env: { ...process.env, TMPDIR: folder }, stdio: ['ignore', 'inherit', 'inherit', 'ipc']
-    })
-    const next = (): void => {
-      const one = series.shift()
-      if (one === undefined) worker.disconnect()
-      else worker.send(one)
-    }
-    worker.on('message', ({ row, failed, done }: { row?: Row, failed?: string, done?: true }) => {
-      if (row !== undefined) {
-        console.log(`${row.client} | ${row.what} | ${row.way} | ${row.part}, ${row.success ? 'success' : 'error'}, ${row.seconds} s, ${row.requests}×`)
-        appendFile(file, `${JSON.stringify(row)}\n`)
-      }
-      if (failed !== undefined) failures.push(failed)
-      if (done === true) next()
-    }).on('exit', code => {
-      if (code !== 0) failures.push(`a worker ended with exit ${code ?? 'none'}`)
-      resolve()
-    })
-    next()
-  })))
-  return failures
-}
-
-/** Puts the table between its marks. */
-async function intoReadme (table: string): Promise<void> {
-  const path = join(import.meta.dirname, '..', 'README.md')
-  const taken = `Taken on ${new Date().toISOString().slice(0, 10)}. ${table}`
-  const text = await readFile(path, 'utf8')
-  await writeFile(path, text.replace(new RegExp(`(<!-- ${set} -->).*(<!-- /${set} -->)`, 's'), (_, begin: string, end: string) => `${begin}\n${taken}\n${end}`))
-}
-
 await mkdir(cache, { recursive: true })
 const folder = await mkdtemp(join(tmpdir(), 'codex-sidecar-run-'))
 try {
-  const failures = await play(await seriesToPlay(), folder)
+  const failures = await playInWorkers<Row>(await seriesToPlay(), {
+    module: join(import.meta.dirname, 'worker.ts'), count: Number(values.workers), folder,
+    take: row => {
+      console.log(`${row.client} | ${row.what} | ${row.way} | ${row.part}, ${row.success ? 'success' : 'error'}, ${row.seconds} s, ${row.requests}×`)
+      appendFile(file, `${JSON.stringify(row)}\n`)
+    }
+  })
   const rows = [...(await rowsSoFar()).values()].sort((a, b) => clients.findIndex(({ name }) => name === a.client) - clients.findIndex(({ name }) => name === b.client))
   await writeFile(file, rows.map(row => `${JSON.stringify(row)}\n`).join(''))
   const bad = rows.filter(({ way }) => way === 'sidecar').flatMap(row => {
@@ -104,7 +69,7 @@ try {
   })
   const page = `${matrix(rows, all.map(({ name }) => name))}\n\n${words(rows)}\n`
   await writeFile(join(cache, `e2e-${set}.md`), page)
-  if (values.readme) await intoReadme(`${LEGEND}\n\n${matrix(rows, all.map(({ name }) => name))}`)
+  if (values.readme) await intoReadme(set, `${LEGEND}\n\n${matrix(rows, all.map(({ name }) => name))}`)
   console.log(`\nWritten: .cache/e2e-${set}.md, ${rows.length} rows.\n${[...failures, ...bad].join('\n') || 'Nothing is worse through us.'}`)
   process.exitCode = failures.length + bad.length > 0 ? 1 : 0
 } finally {

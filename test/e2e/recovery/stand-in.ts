@@ -55,8 +55,11 @@ function answerBeside (request: IncomingMessage, response: ServerResponse, path:
   json(response, 404, noPath)
 }
 
-/** Stand-ins for the three companies, which fail as they are told. */
-export async function startStandIn () {
+/**
+ * Stand-ins for the three companies, which fail as they are told.
+ * @param takes whether one takes a credential
+ */
+export async function startStandIn (takes = (provider: Provider, credential: string): boolean => credential === keys[provider].good) {
   const seen: Arrival[] = []
   const connections = new Set<Socket>()
   const ports = new Map<Provider, number>()
@@ -71,7 +74,7 @@ export async function startStandIn () {
     const { method = '', url: path = '', headers } = request
     const agent = `${headers['user-agent'] ?? ''}${typeof headers['originator'] === 'string' ? ` (originator ${headers['originator']})` : ''}`
     seen.push({ at: Math.round(performance.now() - began), method, path, agent, turn, foreign: isForeign(provider, request) })
-    return credential === keys[provider].good
+    return takes(provider, credential)
   }
 
   function answer (request: IncomingMessage, response: ServerResponse, provider: Provider, body: string): void {
