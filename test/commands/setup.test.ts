@@ -62,7 +62,7 @@ const cases: Readonly<Record<string, Case>> = {
   'OpenClaw 2026.4: the other generation': { client: 'openclaw', file: OPENCLAW, content: openai2026, has: /^\{\n {2}"models": \{ "providers": \{ "openai-codex": \{ [^\n]*"models": \[\] \} \} \},\n {2}meta/, edit: text => text.replace('"gpt"', '"gpt-5"') },
   'OpenClaw: a provider that is there keeps its models': {
     client: 'openclaw', file: OPENCLAW, content: '{"models":{"providers":{"openai":{"baseUrl":"https://chatgpt.com/backend-api/codex","api":"openai-chatgpt-responses","models":[{"id":"a"}]},"anthropic":{"baseUrl":"https://api.anthropic.com","api":"anthropic-messages"}}}}',
-    has: /"openai":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257\/backend-api\/codex".*"anthropic":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257"/, edit: text => text.replace('"id":"a"', '"id":"b"')
+    has: /"openai":\{ "request": \{ "allowPrivateNetwork": true \},"baseUrl":"http:\/\/127\.0\.0\.1:7257\/backend-api\/codex".*"anthropic":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257"/, edit: text => text.replace('"id":"a"', '"id":"b"')
   },
   'OpenClaw: nested includes': { client: 'openclaw', file: OPENCLAW, content: '{\n  "$include": "./base.json5",\n  "agents": { "$include": ["./a.json", "./b.json"] }\n}\n', has: /"\$include": "\.\/base/, edit: text => text.replace('./a.json', './c.json') },
   'OpenClaw: a user adds to what is ours': { client: 'openclaw', file: OPENCLAW, content: '{\n  "a": 1\n}\n', has: /"openai"/, edit: text => text.replace('"a": 1', '"a": 2,\n  "b": "😀"') },
@@ -116,7 +116,7 @@ function claudeHome (t: Test, content: string) {
 t.test('it asks, and takes no for an answer', async t => {
   const { home, file } = claudeHome(t, '{ "apiKeyHelper": "secret", "a": 1 }')
   const refused = await setup(home, ['claude-code', '--write'])
-  t.match(refused, { code: 1, err: /is left alone/, out: /--- ~\/\.claude\/settings\.json\n[^]*\+\{ "env"[^]*Write this\? \[y\/N\] $/ })
+  t.match(refused, { code: 1, err: /is left alone; --yes writes it without asking\n$/, out: /--- ~\/\.claude\/settings\.json\n[^]*\+\{ "env"[^]*Write this\? \[y\/N\] \n$/ })
   t.notMatch(refused.out, 'secret')
   t.match(await setup(home, ['claude-code', '--write'], 'no\n'), { code: 1 })
   t.notMatch(readFileSync(file, 'utf8'), ORIGIN)
@@ -244,7 +244,7 @@ t.test('an edit touches its own place only', async t => {
   t.equal(setAt('{\n\t"a": {}\n}', ['a', 'b'], '1'), '{\n\t"a": {\n\t\t"b": 1\n\t}\n}')
   t.equal(removeAt('{ a: 1 }', ['a', 'b']), '{ a: 1 }')
   t.equal(removeAt('{ a: 1, b: 2 }', ['b']), '{ a: 1 }')
-  t.equal(removeAt('{ a: 1, b: 2 /* two */, c: 3 }', ['b']), '{ a: 1, c: 3 }')
+  t.equal(removeAt('{ a: 1, b: 2 /* two */, c: 3 }', ['b']), '{ a: 1, /* two */ c: 3 }')
   t.equal(removeAt('{\n  a: 1\n}', ['a']), '{}')
   t.equal(removeAt('{ a: 1 /* one */ }', ['a']), '{ /* one */ }')
   t.throws(() => applyChanges('{}', [{ path: ['a'], value: 1 }], { ...json, set: () => '{ "b": 1 }' }, loadConfig()), /would change more than it should/)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { baseUrls, type LocalService } from '../../status/setup-lines.ts'
@@ -5,6 +6,7 @@ import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
 import { codexFolder, filled, homeOf, openclawFiles } from '../doctor/home.ts'
 import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
 import { ownOrigin } from '../own-address.ts'
+import { leadOf } from '../run/plan.ts'
 import type { Path } from './edit-json.ts'
 import { json, toml, type Format } from './format.ts'
 
@@ -70,27 +72,38 @@ export function openclawTarget (env: Env, config: Config, { service: localServic
   const loginBy = (started: object): Change => ({ path: at('openai'), value: { baseUrl: urls.codex, api: 'openai-chatgpt-responses', request, ...started } })
   const keysBy = (started: object): Change => ({ path: at('openai'), value: { baseUrl: urls.v1, api: 'openai-responses', models: [], request, ...started } })
   const started = wanted && localService !== undefined ? { localService } : {}
-  /** Providers that are there keep all but their base URL, and how they are started. */
-  const known = (content: Table, started: object): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
-    const url = urlForApi(tableOf(provider)['api'], urls)
-    if (url === undefined || !['openai', 'openai-codex', 'anthropic'].includes(name)) return []
-    return Object.entries({ baseUrl: url, ...name === 'openai-codex' ? {} : started }).map(([key, value]) => ({ path: at(name, key), value }))
+  const reach: Change = { path: at('openai', 'request', 'allowPrivateNetwork'), value: true }
+  /** Providers that are there keep all but their base URL, and how they are started; what has no API of its own gets ours. */
+  const known = (content: Table, fitting: Change, started: object): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
+    const { api, baseUrl, request } = tableOf(provider)
+    const usual = new Map<string, object>([['openai', tableOf(fitting.value)], ['openai-codex', tableOf(old.value)], ['anthropic', { baseUrl: urls.root }]]).get(name)
+    const { request: _, ...all } = tableOf(usual)
+    const url = api === undefined ? all['baseUrl'] : urlForApi(api, urls)
+    if (usual === undefined || url === undefined) return []
+    const isOwn = leadOf(textOf(baseUrl), config).kind !== 'usual'
+    const rest = isOwn ? {} : { ...api === undefined ? all : {}, ...name === 'openai-codex' ? {} : started }
+    return [
+      ...Object.entries({ ...rest, baseUrl: url }).map(([key, value]) => ({ path: at(name, key), value })),
+      ...name === 'openai' && !isOwn && !isOld(content) && tableOf(request)['allowPrivateNetwork'] === undefined ? [reach] : []
+    ]
   })
   return {
     file: openclawFiles(env).config,
     format: json,
     changes: content => {
       const fitting = isOld(content) ? old : hasKeysOnly(content) ? keysBy(started) : loginBy(started)
-      const present = known(content, started)
+      const present = known(content, fitting, started)
       return present.some(({ path }) => path[2] === fitting.path[2]) ? present : [fitting, ...present]
     },
-    possible: content => [...localService === undefined ? [] : [{ localService }], {}].flatMap(started => [old, loginBy(started), keysBy(started), ...known(content, started)])
+    possible: content => [...localService === undefined ? [] : [{ localService }], {}].flatMap(started => [old, loginBy(started), keysBy(started), ...known(content, loginBy({}), started)])
   }
 }
 
+/** The file with comments in its name goes before the other. */
 const family = (name: string) => (env: Env, config: Config): Target => {
   const { v1: value } = baseUrls(ownOrigin(config))
-  return fixed(join(filled(env['XDG_CONFIG_HOME']) ?? join(homeOf(env), '.config'), name, `${name}.json`),
+  const file = join(filled(env['XDG_CONFIG_HOME']) ?? join(homeOf(env), '.config'), name, `${name}.json`)
+  return fixed(existsSync(`${file}c`) ? `${file}c` : file,
     ...['openai', 'anthropic'].map(id => ({ path: ['provider', id, 'options', 'baseURL'], value })))
 }
 

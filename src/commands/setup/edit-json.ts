@@ -1,10 +1,9 @@
 import { JsonObjectNode, JsonParser } from '@croct/json5-parser'
+import { newlineOf } from './client-config.ts'
+import { EditError } from './edit-error.ts'
 
 /** Keys from the outermost object to a value. */
 export type Path = readonly string[]
-
-/** An edit that cannot be made; its words hold nothing of the file but names of keys. */
-export class EditError extends Error {}
 
 /** Puts something into the place of a part of a text. */
 interface Splice { readonly from: number, readonly to: number, readonly text: string }
@@ -46,7 +45,7 @@ export function sourceAt (text: string, path: Path): string | undefined {
 /** What a JSON text needs between a key and its value, and around both where they take a line. */
 function line (characters: readonly string[], object: JsonObjectNode): { before: string, after: string } {
   const { from, to } = spanOf(object)
-  const newline = characters.join('').includes('\r\n') ? '\r\n' : '\n'
+  const newline = newlineOf(characters.join(''))
   const indentAt = (index: number): string => characters.slice(0, index).join('').replace(/^[^]*\n/, '').replace(/[^\t ][^]*$/, '')
   const [first] = object.properties
   const inner = characters.slice(from + 1, to - 1).join('')
@@ -76,19 +75,32 @@ export function setAt (text: string, path: Path, value: string): string {
   return splice(text, { from: start, to: start, text: object.properties.length > 0 ? `${before}${entry},${after}` : `${before}${entry}${after}` })
 }
 
-/** Takes a property out, with its comma and the blanks before it, and what `setAt` has put around it. */
+/** What may stand between two parts of an object, and the comma between them. */
+const gap = /^(?:\s|\/\/[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*/
+
+/** The place of the comma behind a place; undefined where there is none before the next part. */
+function commaBehind (characters: readonly string[], place: number): number | undefined {
+  const skipped = gap.exec(characters.slice(place).join(''))?.[0] ?? ''
+  const at = place + Array.from(skipped).length
+  return characters[at] === ',' ? at : undefined
+}
+
+/** Takes a property out, with its comma and the blanks before it, and what `setAt` has put around it. Comments stay. */
 export function removeAt (text: string, path: Path): string {
   const { object, rest } = descend(text, path)
   const property = propertyOf(object, rest[0])
   if (rest.length !== 1 || property === undefined) return text
   const characters = Array.from(text)
   const { from, to } = spanOf(property)
-  const behind = /^(?:\s|\/\/[^\n]*\n|\/\*[^]*?\*\/)*?,/.exec(characters.slice(to).join(''))?.[0]
-  const ahead = characters.slice(0, from).join('').replace(/\s+$/, '')
-  const start = Array.from(ahead).length
-  if (behind !== undefined) return splice(text, { from: start, to: to + Array.from(behind).length, text: '' })
-  // The last one: its comma is the one before it.
-  const comma = ahead.endsWith(',')
-  const end = object.properties.length === 1 ? to + (/^\s*(?=\})/.exec(characters.slice(to).join(''))?.[0].length ?? 0) : to
-  return splice(text, { from: comma ? start - 1 : start, to: end, text: '' })
+  const before = object.properties[object.properties.indexOf(property) - 1]
+  const begin = before === undefined ? spanOf(object).from + 1 : spanOf(before).to
+  // Where it is the last one, JSON wants the comma before it to go.
+  const comma = commaBehind(characters, to) ?? (before === undefined ? undefined : commaBehind(characters, begin))
+  const between = characters.slice(begin, from).join('')
+  const blanks = /\/\/[^\n]*\s+$/.test(between) ? 0 : Array.from(/\s*$/.exec(between)?.[0] ?? '').length // what ends a comment's line stays
+  const after = object.properties.length === 1 && comma === undefined ? /^\s*(?=\})/.exec(characters.slice(to).join(''))?.[0].length ?? 0 : 0
+  const [start, end] = [from - blanks, to + after]
+  const cut = comma === undefined ? text : splice(text, { from: comma, to: comma + 1, text: '' })
+  const moved = comma !== undefined && comma < start ? 1 : 0
+  return splice(cut, { from: start - moved, to: end - moved, text: '' })
 }
