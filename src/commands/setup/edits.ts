@@ -89,12 +89,15 @@ function takeBackOne (text: string, { path, value: ours }: Change, format: Forma
     if (source === undefined) return removeUp(text, path, format, old)
     return checked(format, format.restore(text, path, source), withValue(content, path, valueAt(old, path)))
   }
-  // The user has added something to it: that stays, with what is theirs around it. An entry that leads elsewhere is theirs.
-  if (Object.keys(tableOf(value)).length === 0 || pointsAsOurs(ours, ours, config) && !pointsAsOurs(value, ours, config)) return text
+  // The user has added something to it: that stays, with what is theirs around it.
+  if (Object.keys(tableOf(value)).length === 0) return text
   return Object.entries(tableOf(ours)).reduce((rest, [key, inner]) => takeBackOne(rest, { path: [...path, key], value: inner }, format, before, config), text)
 }
 
 /** Takes back what is ours in a text. @param before the text as it was before we came, or an empty file's */
 export function takeBack (text: string, changes: readonly Change[], format: Format, before: string, config: Config): string {
-  return changes.reduce((rest, change) => takeBackOne(rest, change, format, before, config), text)
+  const content = format.parse(text)
+  /** An entry that leads elsewhere is the user's, whatever else it has in common with ours. */
+  const isTheirs = ({ path, value }: Change): boolean => pointsAsOurs(value, value, config) && !pointsAsOurs(valueAt(content, path), value, config)
+  return changes.filter(change => !isTheirs(change)).reduce((rest, change) => takeBackOne(rest, change, format, before, config), text)
 }
