@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '../../src/cli.ts'
 import { diffOf } from '../../src/commands/setup/diff.ts'
-import { applyChanges } from '../../src/commands/setup/edits.ts'
-import { json } from '../../src/commands/setup/format.ts'
+import { applyChanges } from '../../src/commands/setup/edit/edits.ts'
+import { json } from '../../src/commands/setup/edit/format.ts'
 import { loadConfig } from '../../src/config/config.ts'
-import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit-json.ts'
+import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit/json.ts'
 
 const ORIGIN = 'http://127.0.0.1:7257'
 const SELF = ['/usr/bin/node', '/opt/main.js'] as const

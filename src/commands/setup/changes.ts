@@ -7,8 +7,8 @@ import { codexFolder, filled, homeOf, openclawFiles } from '../doctor/home.ts'
 import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
 import { ownOrigin } from '../own-address.ts'
 import { leadOf } from '../run/plan.ts'
-import type { Path } from './edit-json.ts'
-import { json, toml, type Format } from './format.ts'
+import type { Path } from './edit/json.ts'
+import { json, toml, type Format } from './edit/format.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -76,7 +76,7 @@ export function openclawTarget (env: Env, config: Config, { service: localServic
   /** Providers that are there keep all but their base URL, and how they are started; what has no API of its own gets ours. */
   const known = (content: Table, fitting: Change, started: object): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
     const { api, baseUrl, request } = tableOf(provider)
-    const usual = new Map<string, object>([['openai', tableOf(fitting.value)], ['openai-codex', tableOf(old.value)], ['anthropic', { baseUrl: urls.root }]]).get(name)
+    const usual = new Map<string, object>([['openai', tableOf((isOld(content) ? keysBy({}) : fitting).value)], ['openai-codex', tableOf(old.value)], ['anthropic', { baseUrl: urls.root }]]).get(name)
     const { request: _, ...all } = tableOf(usual)
     const url = api === undefined ? all['baseUrl'] : urlForApi(api, urls)
     if (usual === undefined || url === undefined) return []

@@ -7,8 +7,8 @@ import { shown } from '../doctor/home.ts'
 import { targets, type Change, type Target } from './changes.ts'
 import { isHardLinked, isReadOnly, keepCopy, latestCopy, readConfig, replaceConfig, type ClientConfig } from './client-config.ts'
 import { diffOf } from './diff.ts'
-import { EditError } from './edit-error.ts'
-import { applyChanges, pointsAsOurs, takeBack, valueAt, type Edited } from './edits.ts'
+import { EditError } from './edit/error.ts'
+import { applyChanges, pointsAsOurs, takeBack, valueAt, type Edited } from './edit/edits.ts'
 import { localService } from './local-service.ts'
 
 /** The line where a parser has stopped; its words quote the file, secrets included. */

@@ -1,4 +1,5 @@
-import { newlineOf } from './client-config.ts'
+import { newlineOf } from '../client-config.ts'
+import { past } from './scan.ts'
 
 /** A key above all tables, as it is written, and the places of it and of its value. */
 interface Statement { readonly key: string, readonly from: number, readonly value: number, readonly to: number }
@@ -9,12 +10,6 @@ const blank = /(?:[\t \r\n]|#[^\n]*)*/y
 const blanks = /[\t ]*/y
 const keys = /(?:"(?:[^"\\\r\n]|\\.)*"|'[^'\r\n]*'|[\w-]+|[\t ]*\.[\t ]*)+/y
 const rest = /[^\n]*\n?/y
-
-/** Where a pattern that is anchored to its place ends there; the place itself where it does not match. */
-function past (pattern: RegExp, text: string, from: number): number {
-  pattern.lastIndex = from
-  return pattern.test(text) ? pattern.lastIndex : from
-}
 
 /** Where a value ends: strings, comments and what is in brackets may hold anything. */
 function valueEnd (text: string, from: number): number {
