@@ -6,6 +6,9 @@ import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
 import { codexFolder, filled, homeOf, openclawFiles } from '../doctor/home.ts'
 import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
 import { ownOrigin } from '../own-address.ts'
+import { pointsHere } from '../doctor/clients/base-url.ts'
+import { commandSqlite, ownSqlite } from '../doctor/logins/sqlite.ts'
+import { catalogsOf, forgetInDatabases, forgetInFiles } from '../run/openclaw/catalogs.ts'
 import { leadOf } from '../run/plan.ts'
 import type { Path } from './edit/json.ts'
 import { json, toml, type Format } from './edit/format.ts'
@@ -25,6 +28,8 @@ export interface Target {
   readonly possible: (content: Table) => readonly Change[]
   /** What goes past us and is left so, for a person. */
   readonly left?: (content: Table) => readonly string[]
+  /** Takes our address out of what the client has made of its configuration. @throws where that cannot be done */
+  readonly forget?: () => void
 }
 
 /** How a client that starts programs is to start us, and whether it is to. */
@@ -66,6 +71,7 @@ function urlForApi (api: unknown, { codex, backendApi, v1, root }: ReturnType<ty
 /** OpenClaw's configuration, of either generation. */
 export function openclawTarget (env: Env, config: Config, { service: localService, wanted }: Started): Target {
   const urls = baseUrls(ownOrigin(config))
+  const { state, config: file } = openclawFiles(env)
   const at = (...keys: string[]): Path => ['models', 'providers', ...keys]
   const request = { allowPrivateNetwork: true }
   const old: Change = { path: at('openai-codex'), value: { baseUrl: urls.backendApi, api: 'openai-codex-responses', models: [] } }
@@ -88,8 +94,13 @@ export function openclawTarget (env: Env, config: Config, { service: localServic
     ]
   })
   return {
-    file: openclawFiles(env).config,
+    file,
     format: json,
+    forget: () => {
+      const catalogs = catalogsOf(state)
+      forgetInFiles(catalogs, ['openai', 'openai-codex', 'anthropic'], url => pointsHere(url, config))
+      forgetInDatabases(catalogs, urls.root, () => ownSqlite() ?? commandSqlite(env))
+    },
     changes: content => {
       const fitting = isOld(content) ? old : hasKeysOnly(content) ? keysBy(started) : loginBy(started)
       const present = known(content, fitting, started)

@@ -68,6 +68,16 @@ function planUndo (target: Target, current: ClientConfig, name: string, config: 
   return { text, left: text === current.text ? withOtherPort(possible, content, config) : [] }
 }
 
+/** Has a client forget our address where it has made something of it. @returns what could not be done, for a person */
+function forget (target: Target, origin: string): string[] {
+  try {
+    target.forget?.()
+    return []
+  } catch {
+    return [`catalogs of models that may still name ${origin}; stop the client, and try again`]
+  }
+}
+
 /**
  * Writes a client's configuration, or takes back what was written. Asks first unless `--yes` is given.
  * @returns the exit code: 0 done or nothing to do, 1 left alone
@@ -79,16 +89,20 @@ export async function writeSetup (client: string, undo: boolean, context: Comman
   const name = shown(target.file, env)
   const current = readConfig(target.file)
   const { text, left } = (undo ? planUndo : planWrite)(target, current, name, config)
-  for (const words of left) stderr.write(`codex-sidecar: left as it is: ${words}\n`)
+  const tell = (words: string): unknown => stderr.write(`codex-sidecar: left as it is: ${words}\n`)
+  left.forEach(tell)
   if (text === current.text || undo && current.stats === undefined) {
     stdout.write(`${name}: nothing to ${undo ? 'take back' : 'change'}\n`)
+    if (undo) forget(target, ownOrigin(config)).forEach(tell)
     return left.length > 0 ? 1 : 0
   }
   if (isReadOnly(current)) throw new EditError(`${name} is read-only, so it is left alone`)
   await agree(context, diffOf(name, current.text, text), name)
   if (isHardLinked(current)) stderr.write(`codex-sidecar: ${name} had a second name (a hard link), which keeps the text as it was\n`)
-  if (undo) stdout.write(`${name} is ${takeAway(target, current, text) ? 'gone again' : 'written'}\n`)
-  else {
+  if (undo) {
+    stdout.write(`${name} is ${takeAway(target, current, text) ? 'gone again' : 'written'}\n`)
+    forget(target, ownOrigin(config)).forEach(tell)
+  } else {
     keepWhatWas(target, current, config)
     replaceConfig(current, text)
     stdout.write(`${name} is written; codex-sidecar setup ${client} --undo takes it back\n`)

@@ -40,10 +40,11 @@ export function sourceAt (text: string, path: Path): string | undefined {
 function line (text: string, { from, to, properties: [first] }: Object): { before: string, after: string } {
   const newline = newlineOf(text)
   const indentAt = (index: number): string => text.slice(0, index).replace(/^[^]*\n/, '').replace(/[^\t ][^]*$/, '')
-  if (first !== undefined && !text.slice(from, first.from).includes('\n')) return { before: ' ', after: '' }
+  const isLong = text.slice(from, first?.from ?? to).includes('\n')
+  if (!isLong && (first !== undefined || text.slice(from + 1, to - 1).trim() !== '')) return { before: ' ', after: '' }
   const own = indentAt(from)
   const indent = first === undefined ? own + (own.includes('\t') ? '\t' : '  ') : indentAt(first.from)
-  return { before: newline + indent, after: text.slice(from, to).includes('\n') ? '' : newline + own }
+  return { before: newline + indent, after: isLong || text.slice(from, to).includes('\n') ? '' : newline + own }
 }
 
 /**
