@@ -100,7 +100,9 @@ export const check: Command = async ({ flags: { route: prefix, ...others }, env,
   const flags = Object.fromEntries(Object.entries(others).filter(([name]) => name !== 'probe' && name !== 'running'))
   const config = loadConfig({ flags, env })
   const { routes } = config
+  if (stdin.isTTY === true) stderr.write('codex-sidecar: the token, then Enter and Ctrl+D:\n')
   const token = await read(stdin)
+  if (token === '') stderr.write('codex-sidecar: nothing came on standard input, where check reads the token: printf %s "$OPENAI_API_KEY" | codex-sidecar check\n')
   const route = routeFor(token, routes, prefix)
   if (route === undefined) {
     stderr.write(`codex-sidecar: no route ${JSON.stringify(prefix)}; there are ${routes.map(r => `${r.prefix}/`).join(', ')}\n`)

@@ -9,7 +9,7 @@ export interface CommandContext {
   /** The command line that runs this program. */
   readonly self?: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly stdin: AsyncIterable<Buffer | string>
+  readonly stdin: AsyncIterable<Buffer | string> & { readonly isTTY?: boolean }
   readonly stdout: { write: (text: string) => unknown, isTTY?: boolean }
   readonly stderr: { write: (text: string) => unknown }
 }

@@ -19,3 +19,9 @@ export const portOf = ({ port, protocol }: URL): number => port !== '' ? Number(
 
 /** Whether a URL leads to the listener. */
 export const leadsHere = (url: URL, config: Config): boolean => isOwnHost(url.hostname, config) && portOf(url) === config.port
+
+/** The port of this machine that a text leads to, where it is another one than the listener's. */
+export function otherPort (text: string, config: Config): number | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url !== undefined && isOwnHost(url.hostname, config) && !leadsHere(url, config) ? portOf(url) : undefined
+}

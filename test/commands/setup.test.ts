@@ -1,14 +1,15 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '../../src/cli.ts'
 import { diffOf } from '../../src/commands/setup/diff.ts'
-import { applyChanges } from '../../src/commands/setup/edits.ts'
-import { json } from '../../src/commands/setup/format.ts'
+import { applyChanges } from '../../src/commands/setup/edit/edits.ts'
+import { json } from '../../src/commands/setup/edit/format.ts'
 import { pluginTarget } from '../../src/commands/setup/openclaw-plugin.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { ownFolder } from '../../src/config/package-files.ts'
-import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit-json.ts'
+import { commandLine, startProcess } from '../fixtures/program.ts'
+import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit/json.ts'
 
 const ORIGIN = 'http://127.0.0.1:7257'
 const SELF = ['/usr/bin/node', '/opt/main.js'] as const
@@ -64,7 +65,7 @@ const cases: Readonly<Record<string, Case>> = {
   'OpenClaw 2026.4: the other generation': { client: 'openclaw', file: OPENCLAW, content: openai2026, has: /^\{\n {2}"models": \{ "providers": \{ "openai-codex": \{ [^\n]*"models": \[\] \} \} \},\n {2}meta/, edit: text => text.replace('"gpt"', '"gpt-5"') },
   'OpenClaw: a provider that is there keeps its models': {
     client: 'openclaw', file: OPENCLAW, content: '{"models":{"providers":{"openai":{"baseUrl":"https://chatgpt.com/backend-api/codex","api":"openai-chatgpt-responses","models":[{"id":"a"}]},"anthropic":{"baseUrl":"https://api.anthropic.com","api":"anthropic-messages"}}}}',
-    has: /"openai":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257\/backend-api\/codex".*"anthropic":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257"/, edit: text => text.replace('"id":"a"', '"id":"b"')
+    has: /"openai":\{ "request": \{ "allowPrivateNetwork": true \},"baseUrl":"http:\/\/127\.0\.0\.1:7257\/backend-api\/codex".*"anthropic":\{"baseUrl":"http:\/\/127\.0\.0\.1:7257"/, edit: text => text.replace('"id":"a"', '"id":"b"')
   },
   'OpenClaw: nested includes': { client: 'openclaw', file: OPENCLAW, content: '{\n  "$include": "./base.json5",\n  "agents": { "$include": ["./a.json", "./b.json"] }\n}\n', has: /"\$include": "\.\/base/, edit: text => text.replace('./a.json', './c.json') },
   'OpenClaw: a user adds to what is ours': { client: 'openclaw', file: OPENCLAW, content: '{\n  "a": 1\n}\n', has: /"openai"/, edit: text => text.replace('"a": 1', '"a": 2,\n  "b": "😀"') },
@@ -109,6 +110,167 @@ for (const [name, { client, file: path, content, has, edit = untouched }] of Obj
   })
 }
 
+const ours = (home: string, ...names: string[]): string[] => readdirSync(join(home, ...names)).filter(name => name.includes('codex-sidecar'))
+
+t.test('TOML is read by its statements: what only looks like one stays', async t => {
+  const home = t.testdir({})
+  const official = '"https://api.openai.com/v1"'
+  for (const [content, has] of [
+    [`notes = """\nopenai_base_url = ${official.replaceAll('"', "'")}\n[table]\n"""\nopenai_base_url = ${official}\n`, /"""\nopenai_base_url = "http:/],
+    [`args = [ # [x]\n  "a",\n  [ "b" ],\n]\n"openai_base_url"=${official} # direct\n`, /\]\n"openai_base_url"="http:[^"]*" # direct\n$/],
+    [`openai_base_url = """${official.slice(1, -1)}"""\n`, /^openai_base_url = "http:[^"]*"\n$/],
+    ['tui.openai_base_url = "x"\na = { openai_base_url = "y" }\n[[openai_base_url2]]\nopenai_base_url = "z"\n', /^openai_base_url = "http:[^\n]*\ntui\.openai/],
+    [`# openai_base_url = ${official}\r\n\nmodel = "a"\r\n`, /\nopenai_base_url = "http:[^\r\n]*\r\nmodel/],
+    [`literal = \'\'\'\n]"\n\'\'\'\'\nempty = []\n`, /^openai/]
+  ] as const) {
+    const file = put(home, CODEX, content)
+    t.match(await setup(home, ['codex', '--write', '--yes']), { code: 0, err: '' })
+    t.match(readFileSync(file, 'utf8'), has)
+    writeFileSync(file, `# mine\n${readFileSync(file, 'utf8')}`)
+    t.match(await setup(home, ['codex', '--undo', '--yes']), { code: 0, err: '' })
+    t.equal(readFileSync(file, 'utf8'), `# mine\n${content}`)
+  }
+  put(home, CODEX, '"openai\\u005fbase_url" = "https://api.openai.com/v1"\n')
+  t.match(await setup(home, ['codex', '--write', '--yes']), { code: 1, err: /the edit would break it/ })
+})
+
+t.test('JSON5 in its odd ways', async t => {
+  const home = t.testdir({})
+  for (const content of ['{ say: \'he said "hi", // no\', "\\u0061": 1, }', '{ "env": {}, "env": { "ANTHROPIC_BASE_URL": "https://api.anthropic.com" } }', '{ "x": ["{", {}, [[]]] } // }', '{ // nothing yet\n}', '{ /* ANTHROPIC_BASE_URL: "http://127.0.0.1:7257" */ }', `{ "much": "${'é😀'.repeat(200_000)}" }`]) {
+    const file = put(home, CLAUDE, content)
+    t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0, err: '' })
+    t.match(json.parse(readFileSync(file, 'utf8')), { env: { ANTHROPIC_BASE_URL: ORIGIN } })
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+    t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0, err: '' })
+    t.equal(readFileSync(file, 'utf8'), `${content}\n`)
+  }
+  put(home, CLAUDE, '[]')
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 1, err: /it is no object/ })
+})
+
+t.test('a provider without an API of its own is filled, and one of another upstream left', async t => {
+  const home = t.testdir({})
+  const providers = { openai: { models: [{ id: 'a' }] }, anthropic: { apiKey: 'x' } }
+  const write = async (content: object) => {
+    const file = put(home, OPENCLAW, JSON.stringify(content))
+    const { code, err } = await setup(home, ['openclaw', '--write', '--yes'])
+    return { code, err, file, ...JSON.parse(readFileSync(file, 'utf8')) as object }
+  }
+  t.match(await write({ models: { providers } }), { code: 0, models: { providers: { openai: { models: [{ id: 'a' }], baseUrl: `${ORIGIN}/backend-api/codex`, api: 'openai-chatgpt-responses', request: { allowPrivateNetwork: true } }, anthropic: { apiKey: 'x', baseUrl: ORIGIN } } } })
+  const { file, models } = await write({ meta: { lastTouchedVersion: '2026.4.9' }, models: { providers } }) as { file: string, models?: { providers: { openai: object } } }
+  t.match(models, { providers: { openai: { baseUrl: `${ORIGIN}/v1`, api: 'openai-responses' } } })
+  t.notOk('request' in (models?.providers.openai ?? {}), '2026.4 does not know it')
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+  t.match(await setup(home, ['openclaw', '--undo', '--yes']), { code: 0 })
+  t.strictSame(JSON.parse(readFileSync(file, 'utf8')), { meta: { lastTouchedVersion: '2026.4.9' }, models: { providers } })
+  t.match(await write({ models: { providers: { openai: { baseUrl: 'https://gate.example/v1' }, groq: {} } } }), { code: 1, err: /leads to an upstream of its own/, models: { providers: { openai: { baseUrl: 'https://gate.example/v1', api: undefined, request: undefined }, groq: {} } } })
+  t.match(await write({ models: { providers: { openai: { api: 'openai-responses', request: { allowPrivateNetwork: false } } } } }), { code: 0, models: { providers: { openai: { request: { allowPrivateNetwork: false } } } } }, 'what the user forbids stays so')
+})
+
+t.test('OpenClaw’s catalogs of models do not name us any more once it is taken back', async t => {
+  const home = t.testdir({})
+  const catalog = '{\n  "providers": {\n    "openai-codex": { "baseUrl": "http://127.0.0.1:7257/backend-api", "models": [] },\n    "groq": { "baseUrl": "https://api.groq.com" },\n    "mine": { "baseUrl": "http://127.0.0.1:7257/v1" },\n    "openai": { "baseUrl": "https://api.openai.com/v1" }\n  }\n}\n'
+  put(home, OPENCLAW, '{ "a": 1 }')
+  put(home, '.openclaw/agents/idle/agent/a', '')
+  const file = put(home, '.openclaw/agents/main/agent/models.json', catalog)
+  t.match(await setup(home, ['openclaw', '--write', '--yes']), { code: 0 })
+  t.match(await setup(home, ['openclaw', '--undo'], 'no\n'), { code: 1 })
+  t.equal(readFileSync(file, 'utf8'), catalog)
+  t.match(await setup(home, ['openclaw', '--undo', '--yes']), { code: 0, err: '' })
+  t.equal(readFileSync(file, 'utf8'), catalog.replace(/\n.*openai-codex.*/, ''))
+  writeFileSync(file, catalog)
+  t.match(await setup(home, ['openclaw', '--undo', '--yes']), { code: 0, err: '', out: /nothing to take back/ }, 'also where the user has taken it out by hand')
+  t.equal(readFileSync(file, 'utf8'), catalog.replace(/\n.*openai-codex.*/, ''))
+  writeFileSync(file, '{ "secret')
+  t.match(await setup(home, ['openclaw', '--undo', '--yes']), { code: 0, err: /^codex-sidecar: left as it is: catalogs of models that may still name http:\/\/127\.0\.0\.1:7257; stop the client, and try again\n$/ })
+})
+
+t.test('a link that leads nowhere yet is followed, and so is one over another', async t => {
+  const home = t.testdir({ dotfiles: {}, '.claude': {} })
+  symlinkSync('middle.json', join(home, CLAUDE))
+  symlinkSync('../dotfiles/claude.json', join(home, '.claude/middle.json'))
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0 })
+  t.match(readFileSync(join(home, 'dotfiles/claude.json'), 'utf8'), ORIGIN)
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0, out: /is gone again/ })
+  t.ok(lstatSync(join(home, CLAUDE)).isSymbolicLink())
+  t.strictSame(readdirSync(join(home, 'dotfiles')), [])
+})
+
+t.test('what is no UTF-8 is left alone, byte for byte', async t => {
+  const { home, file } = claudeHome(t, '')
+  const bytes = Buffer.from('{ "a": "\xe9" }', 'latin1')
+  writeFileSync(file, bytes)
+  for (const way of ['--write', '--undo']) t.match(await setup(home, ['claude-code', way, '--yes']), { code: 1, err: /settings\.json is left alone: it is not UTF-8/ })
+  t.ok(readFileSync(file).equals(bytes))
+})
+
+t.test('what its client writes while the question stands is not lost', async t => {
+  const { home, file } = claudeHome(t, '{}')
+  const asks = (meanwhile: () => void) => run(['setup', 'claude-code', '--write'], { env: { HOME: home }, stdin: (async function * () { meanwhile(); yield 'yes\n' })(), stdout: { write: () => {} }, stderr: { write: text => { said += text } } })
+  let said = ''
+  t.equal(await asks(() => { writeFileSync(file, '{ "new": 1 }') }), 1)
+  t.match(said, /settings\.json has changed meanwhile/)
+  t.equal(readFileSync(file, 'utf8'), '{ "new": 1 }')
+  t.equal(await asks(() => { rmSync(file) }), 1)
+  t.notOk(existsSync(file))
+  t.equal(await asks(() => { writeFileSync(file, '{}') }), 1)
+  t.equal(readFileSync(file, 'utf8'), '{}')
+})
+
+t.test('another name of the file is told of, and keeps the text', async t => {
+  const { home, file } = claudeHome(t, '{}')
+  linkSync(file, join(home, 'other'))
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0, err: /had a second name \(a hard link\)/ })
+  t.equal(readFileSync(join(home, 'other'), 'utf8'), '{}')
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0, err: '' })
+})
+
+t.test('each time is taken back to what was before it, whatever is left of an earlier one', async t => {
+  const { home, file } = claudeHome(t, '{ "env": { "ANTHROPIC_BASE_URL": "https://api.anthropic.com" } }')
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0 })
+  writeFileSync(file, '{ "later": 1 }') // the user has taken it out by hand
+  t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 0 })
+  t.equal(ours(home, '.claude').length, 2)
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0 })
+  t.equal(readFileSync(file, 'utf8'), '{ "later": 1 }')
+})
+
+t.test('what was written with another port says how it is taken back', async t => {
+  const home = t.testdir({})
+  for (const [client, file] of [['claude-code', CLAUDE], ['codex', CODEX], ['openclaw', OPENCLAW]] as const) {
+    put(home, file, client === 'codex' ? '# mine\n' : '{ "a": 1 }')
+    t.match(await setup(home, [client, '--write', '--yes', '--port', '7300']), { code: 0 })
+    t.match(await setup(home, [client, '--write', '--yes']), { code: 1, err: /leads to port 7300 of this machine; if that is codex-sidecar, take it back first with --undo --port 7300/ })
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 1, err: /--undo --port 7300 takes it back/, out: /nothing to take back/ })
+    t.match(await setup(home, [client, '--undo', '--yes', '--port', '7300']), { code: 0 })
+    t.strictSame(ours(home, dirname(file)), [])
+  }
+})
+
+t.test('two at once end as one', async t => {
+  const { home, file } = claudeHome(t, '{ "a": 1 }')
+  const both = await Promise.all([1, 2].map(() => startProcess(t, commandLine(['setup', 'claude-code', '--write', '--yes']), { env: { HOME: home, CLAUDE_CONFIG_DIR: '' } }).exit))
+  t.ok(both.some(([code]) => code === 0))
+  t.strictSame(JSON.parse(readFileSync(file, 'utf8')), { env: { ANTHROPIC_BASE_URL: ORIGIN }, a: 1 })
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0 })
+  t.equal(readFileSync(file, 'utf8'), '{ "a": 1 }')
+})
+
+const namespaces = await startProcess(t, ['unshare', '-m', 'true']).exit.then(([code]) => code === 0, () => false)
+
+t.test('a full disk and a folder that may not be written change nothing', { skip: !namespaces && 'needs a mount namespace' }, async t => {
+  const home = t.testdir({ '.claude': {} })
+  const [command, ...args] = commandLine(['setup', 'claude-code', '--write', '--yes'])
+  const play = async (mount: string, after = '') => {
+    const script = `cd "$HOME/.claude"; mount -t tmpfs -o size=64k tmpfs . && cd . && cd "$HOME/.claude" && echo '{ "a": 1 }' >settings.json && ${mount}; "$@"; echo "exit $?"; ${after} cat settings.json; ls -A`
+    const program = startProcess(t, ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', command, ...args], { env: { HOME: home, CLAUDE_CONFIG_DIR: '' } })
+    await program.exit
+    return program
+  }
+  t.match(await play('dd if=/dev/zero of=full bs=1k count=100 2>/dev/null'), { out: /^exit 1\n\{ "a": 1 \}\nfull\nsettings\.json\n$/m, err: /left alone \(ENOSPC\)/ })
+  t.match(await play('mount -o remount,ro .'), { out: /^exit 1\n\{ "a": 1 \}\nsettings\.json\n$/m, err: /left alone \(EROFS\)/ })
+})
+
 /** A home with Claude Code's settings. */
 function claudeHome (t: Test, content: string) {
   const home = t.testdir({})
@@ -118,7 +280,7 @@ function claudeHome (t: Test, content: string) {
 t.test('it asks, and takes no for an answer', async t => {
   const { home, file } = claudeHome(t, '{ "apiKeyHelper": "secret", "a": 1 }')
   const refused = await setup(home, ['claude-code', '--write'])
-  t.match(refused, { code: 1, err: /is left alone/, out: /--- ~\/\.claude\/settings\.json\n[^]*\+\{ "env"[^]*Write this\? \[y\/N\] $/ })
+  t.match(refused, { code: 1, err: /is left alone; --yes writes it without asking\n$/, out: /--- ~\/\.claude\/settings\.json\n[^]*\+\{ "env"[^]*Write this\? \[y\/N\] \n$/ })
   t.notMatch(refused.out, 'secret')
   t.match(await setup(home, ['claude-code', '--write'], 'no\n'), { code: 1 })
   t.notMatch(readFileSync(file, 'utf8'), ORIGIN)
@@ -280,9 +442,13 @@ t.test('an edit touches its own place only', async t => {
   t.equal(setAt('{\n\t"a": {}\n}', ['a', 'b'], '1'), '{\n\t"a": {\n\t\t"b": 1\n\t}\n}')
   t.equal(removeAt('{ a: 1 }', ['a', 'b']), '{ a: 1 }')
   t.equal(removeAt('{ a: 1, b: 2 }', ['b']), '{ a: 1 }')
-  t.equal(removeAt('{ a: 1, b: 2 /* two */, c: 3 }', ['b']), '{ a: 1, c: 3 }')
+  t.equal(removeAt('{ a: 1, b: 2 /* two */, c: 3 }', ['b']), '{ a: 1, /* two */ c: 3 }')
   t.equal(removeAt('{\n  a: 1\n}', ['a']), '{}')
   t.equal(removeAt('{ a: 1 /* one */ }', ['a']), '{ /* one */ }')
   t.throws(() => applyChanges('{}', [{ path: ['a'], value: 1 }], { ...json, set: () => '{ "b": 1 }' }, loadConfig()), /would change more than it should/)
+  t.equal(removeAt('{ a: 1, // ,\n b: 2 }', ['b']), '{ a: 1 // ,\n  }')
+  t.equal(removeAt('{ a: { b: 1 /* x */ }, c: 2 /* y */, d: 3 }', ['a', 'b']), '{ a: { /* x */ }, c: 2 /* y */, d: 3 }')
+  t.match(diffOf('f', 'a\nb\n"auth": "x", "y": "sk-1"\nc\nd', 'a\nB\n"auth": "x", "y": "sk-1"\nc'), /^---.*\n.*\n@@ line 2 @@\n-b\n\+B\n@@ line 5 @@\n-d\n$/)
+  t.match(diffOf('f', '', '"auth": "x", "y": "sk-1"'), /\+"auth": "…", "y": "…"\n/)
   t.match(diffOf('f', 'a\n"apiKey": "s3", x\nb', 'a\nc\nb'), /^--- f\n\+\+\+ f\n@@ line 2 @@\n-"apiKey": "…", x\n\+c\n$/)
 })

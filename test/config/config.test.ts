@@ -269,10 +269,10 @@ t.test('all mistakes at once, each with its option, what was given and what is a
 })
 
 /** Runs a command line in this process. */
-async function cli (args: string[], { env = {}, input = '' }: { env?: Record<string, string>, input?: string } = {}) {
+async function cli (args: string[], { env = {}, input = '', isTTY = false }: { env?: Record<string, string>, input?: string, isTTY?: boolean } = {}) {
   const stdout = new PassThrough({ encoding: 'utf8' })
   const stderr = new PassThrough({ encoding: 'utf8' })
-  const exitCode = await run(args, { env, stdin: Readable.from(input === '' ? [] : [Buffer.from(input)]), stdout, stderr })
+  const exitCode = await run(args, { env, stdin: Object.assign(Readable.from(input === '' ? [] : [Buffer.from(input)]), { isTTY }), stdout, stderr })
   const text = (stream: PassThrough): string => (stream.read() as string | null) ?? ''
   return { exitCode, out: text(stdout), err: text(stderr) }
 }
@@ -306,7 +306,8 @@ t.test('check judges a token on standard input and never prints it', async t => 
   const none = t.testdir({ 'b.json': '{ "routes": [{ "prefix": "/own", "upstream": "http://a", "credential": [] }, { "prefix": "/key", "upstream": "http://a", "credential": ["api-key"] }] }' })
   await judge(t, 'some-opaque-token-xyz', ['--config', `${none}/b.json`], { exitCode: 2, out: /^could not tell for \/own\// })
   await judge(t, 'some-opaque-token-xyz', ['--config', `${none}/b.json`, '--route', '/key'], { exitCode: 2, out: /^could not tell for \/key\// })
-  t.match(await cli(['check']), { exitCode: 1, out: /malformed_token/ })
+  t.match(await cli(['check']), { exitCode: 1, out: /malformed_token/, err: /nothing came on standard input/ })
+  t.match(await cli(['check'], { input: 'abc', isTTY: true }), { exitCode: 2, err: /^codex-sidecar: the token, then Enter/ })
   t.match(await cli(['check'], { input: 'undefined' }), { exitCode: 1, out: /variable was not set/ })
   t.match(await cli(['check'], { input: 'x'.repeat(2_000_000) }), { exitCode: 2 })
 })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { baseUrls, type LocalService } from '../../status/setup-lines.ts'
@@ -5,8 +6,12 @@ import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
 import { codexFolder, filled, homeOf, openclawFiles } from '../doctor/home.ts'
 import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
 import { ownOrigin } from '../own-address.ts'
-import type { Path } from './edit-json.ts'
-import { json, toml, type Format } from './format.ts'
+import { pointsHere } from '../doctor/clients/base-url.ts'
+import { commandSqlite, ownSqlite } from '../doctor/logins/sqlite.ts'
+import { catalogsOf, forgetInDatabases, forgetInFiles } from '../run/openclaw/catalogs.ts'
+import { leadOf } from '../run/plan.ts'
+import type { Path } from './edit/json.ts'
+import { json, toml, type Format } from './edit/format.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -23,6 +28,8 @@ export interface Target {
   readonly possible: (content: Table) => readonly Change[]
   /** What goes past us and is left so, for a person. */
   readonly left?: (content: Table) => readonly string[]
+  /** Takes our address out of what the client has made of its configuration. @throws where that cannot be done */
+  readonly forget?: () => void
 }
 
 /** How a client that starts programs is to start us, and whether it is to. */
@@ -64,33 +71,50 @@ function urlForApi (api: unknown, { codex, backendApi, v1, root }: ReturnType<ty
 /** OpenClaw's configuration, of either generation. */
 export function openclawTarget (env: Env, config: Config, { service: localService, wanted }: Started): Target {
   const urls = baseUrls(ownOrigin(config))
+  const { state, config: file } = openclawFiles(env)
   const at = (...keys: string[]): Path => ['models', 'providers', ...keys]
   const request = { allowPrivateNetwork: true }
   const old: Change = { path: at('openai-codex'), value: { baseUrl: urls.backendApi, api: 'openai-codex-responses', models: [] } }
   const loginBy = (started: object): Change => ({ path: at('openai'), value: { baseUrl: urls.codex, api: 'openai-chatgpt-responses', request, ...started } })
   const keysBy = (started: object): Change => ({ path: at('openai'), value: { baseUrl: urls.v1, api: 'openai-responses', models: [], request, ...started } })
   const started = wanted && localService !== undefined ? { localService } : {}
-  /** Providers that are there keep all but their base URL, and how they are started. */
-  const known = (content: Table, started: object): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
-    const url = urlForApi(tableOf(provider)['api'], urls)
-    if (url === undefined || !['openai', 'openai-codex', 'anthropic'].includes(name)) return []
-    return Object.entries({ baseUrl: url, ...name === 'openai-codex' ? {} : started }).map(([key, value]) => ({ path: at(name, key), value }))
+  const reach: Change = { path: at('openai', 'request', 'allowPrivateNetwork'), value: true }
+  /** Providers that are there keep all but their base URL, and how they are started; what has no API of its own gets ours. */
+  const known = (content: Table, fitting: Change, started: object): Change[] => Object.entries(tableOf(tableOf(content['models'])['providers'])).flatMap(([name, provider]) => {
+    const { api, baseUrl, request } = tableOf(provider)
+    const usual = new Map<string, object>([['openai', tableOf((isOld(content) ? keysBy({}) : fitting).value)], ['openai-codex', tableOf(old.value)], ['anthropic', { baseUrl: urls.root }]]).get(name)
+    const { request: _, ...all } = tableOf(usual)
+    const url = api === undefined ? all['baseUrl'] : urlForApi(api, urls)
+    if (usual === undefined || url === undefined) return []
+    const isOwn = leadOf(textOf(baseUrl), config).kind !== 'usual'
+    const rest = isOwn ? {} : { ...api === undefined ? all : {}, ...name === 'openai-codex' ? {} : started }
+    return [
+      ...Object.entries({ ...rest, baseUrl: url }).map(([key, value]) => ({ path: at(name, key), value })),
+      ...name === 'openai' && !isOwn && !isOld(content) && tableOf(request)['allowPrivateNetwork'] === undefined ? [reach] : []
+    ]
   })
   return {
-    file: openclawFiles(env).config,
+    file,
     format: json,
+    forget: () => {
+      const catalogs = catalogsOf(state)
+      forgetInFiles(catalogs, ['openai', 'openai-codex', 'anthropic'], url => pointsHere(url, config))
+      forgetInDatabases(catalogs, urls.root, () => ownSqlite() ?? commandSqlite(env))
+    },
     changes: content => {
       const fitting = isOld(content) ? old : hasKeysOnly(content) ? keysBy(started) : loginBy(started)
-      const present = known(content, started)
+      const present = known(content, fitting, started)
       return present.some(({ path }) => path[2] === fitting.path[2]) ? present : [fitting, ...present]
     },
-    possible: content => [...localService === undefined ? [] : [{ localService }], {}].flatMap(started => [old, loginBy(started), keysBy(started), ...known(content, started)])
+    possible: content => [...localService === undefined ? [] : [{ localService }], {}].flatMap(started => [old, loginBy(started), keysBy(started), ...known(content, loginBy({}), started)])
   }
 }
 
+/** The file with comments in its name goes before the other. */
 const family = (name: string) => (env: Env, config: Config): Target => {
   const { v1: value } = baseUrls(ownOrigin(config))
-  return fixed(join(filled(env['XDG_CONFIG_HOME']) ?? join(homeOf(env), '.config'), name, `${name}.json`),
+  const file = join(filled(env['XDG_CONFIG_HOME']) ?? join(homeOf(env), '.config'), name, `${name}.json`)
+  return fixed(existsSync(`${file}c`) ? `${file}c` : file,
     ...['openai', 'anthropic'].map(id => ({ path: ['provider', id, 'options', 'baseURL'], value })))
 }
 

@@ -1,6 +1,7 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
 import { randomBytes } from 'node:crypto'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
+import { EditError } from './edit/error.ts'
 
 const BOM = '\uFEFF'
 
@@ -15,11 +16,23 @@ export interface ClientConfig {
   readonly bom: string
 }
 
-/** @throws the system's error, but where there is no such file */
+/** The line end of a text: that of its first line. */
+export const newlineOf = (text: string): string => /\r?\n/.exec(text)?.[0] ?? '\n'
+
+/** Where a path leads to behind all links, also where nothing is there yet. */
+function placeOf (file: string): string {
+  if (existsSync(file)) return realpathSync(file)
+  const isLink = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
+  return isLink ? placeOf(resolve(dirname(file), readlinkSync(file))) : file
+}
+
+/** @throws the system's error, but where there is no such file; EditError where it is no text */
 export function readConfig (file: string): ClientConfig {
-  const path = existsSync(file) ? realpathSync(file) : file
+  const path = placeOf(file)
   const stats = statSync(path, { throwIfNoEntry: false })
-  const whole = stats === undefined ? '' : readFileSync(path, 'utf8')
+  const bytes = stats === undefined ? Buffer.of() : readFileSync(path)
+  const whole = bytes.toString()
+  if (!bytes.equals(Buffer.from(whole))) throw new EditError(`${basename(path)} is left alone: it is not UTF-8`)
   const bom = whole.startsWith(BOM) ? BOM : ''
   return { path, stats, text: whole.slice(bom.length), bom }
 }
@@ -27,41 +40,50 @@ export function readConfig (file: string): ClientConfig {
 /** Whether its owner has taken the right to write it away, which only a new file in its place could get around. */
 export const isReadOnly = ({ stats }: ClientConfig): boolean => stats !== undefined && (stats.mode & 0o222) === 0
 
-/** A new file with another's mode and owner, or for its owner alone. */
-function create (path: string, content: string, stats: Stats | undefined): void {
-  writeFileSync(path, content, { flag: 'wx', mode: 0o600 })
-  if (stats === undefined) return
-  chownSync(path, stats.uid, stats.gid)
-  chmodSync(path, stats.mode & 0o7777)
-}
+/** Whether it has another name, which keeps the text as it is: clients write in the same way. */
+export const isHardLinked = ({ stats }: ClientConfig): boolean => stats !== undefined && stats.nlink > 1
 
-/** Puts a text in the file's place, whole: nobody ever reads half of it. */
-export function replaceConfig ({ path, stats, bom }: ClientConfig, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+/** A new file with another's mode and owner, or for its owner alone. It is there whole, or not at all. */
+function create (path: string, content: string, stats: Stats | undefined): void {
   const fresh = `${path}.${randomBytes(8).toString('hex')}`
   try {
-    create(fresh, bom + text, stats)
+    writeFileSync(fresh, content, { flag: 'wx', mode: 0o600, flush: true })
+    if (stats !== undefined) {
+      chownSync(fresh, stats.uid, stats.gid)
+      chmodSync(fresh, stats.mode & 0o7777)
+    }
     renameSync(fresh, path)
   } finally {
     rmSync(fresh, { force: true })
   }
 }
 
+/** Whether the file is still the one that was read: its client, or another one of us, may have written it since. */
+const isSame = ({ path, stats, text, bom }: ClientConfig): boolean =>
+  existsSync(path) ? stats !== undefined && readFileSync(path, 'utf8') === bom + text : stats === undefined
+
+/**
+ * Puts a text in the file's place, whole: nobody ever reads half of it.
+ * @throws the system's error, or EditError where the file has changed since it was read
+ */
+export function replaceConfig (config: ClientConfig, text: string): void {
+  const { path, stats, bom } = config
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  if (!isSame(config)) throw new EditError(`${basename(path)} has changed meanwhile, so it is left alone; try again`)
+  create(path, bom + text, stats)
+}
+
 const MARK = '.before-codex-sidecar-'
 
 /** The name that a copy made now has, beside the file. */
-const nameNow = (path: string): string => `${path}${MARK}${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`
+const nameNow = (path: string): string => `${path}${MARK}${new Date().toISOString().replace(/[-:.]/g, '')}`
 
-/** Keeps the file as it is now, beside it. @returns the copy's path */
-export function keepCopy ({ path, stats, text, bom }: ClientConfig): string {
-  const copy = nameNow(path)
-  create(copy, bom + text, stats)
-  return copy
-}
+/** Keeps the file as it is now, beside it. */
+export const keepCopy = ({ path, stats, text, bom }: ClientConfig): void => { create(nameNow(path), bom + text, stats) }
 
 /** The youngest copy; undefined where there is none. */
 export function latestCopy ({ path }: ClientConfig): string | undefined {
   const folder = dirname(path)
-  const [name] = existsSync(folder) ? readdirSync(folder).filter(name => name.startsWith(`${basename(path)}${MARK}`)).sort().reverse() : []
+  const [name] = existsSync(folder) ? readdirSync(folder).filter(name => name.startsWith(`${basename(path)}${MARK}2`)).sort().reverse() : []
   return name === undefined ? undefined : join(folder, name)
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
 import { openclawFiles } from '../doctor/home.ts'
 import type { Change, Target } from './changes.ts'
-import { EditError } from './edit-json.ts'
-import { json } from './format.ts'
+import { EditError } from './edit/error.ts'
+import { json } from './edit/format.ts'
 
 const ID = 'codex-sidecar'
 

@@ -1,15 +1,16 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { ownFolder } from '../../config/package-files.ts'
 import type { CommandContext } from '../command.ts'
-import { ownOrigin } from '../own-address.ts'
-import type { Table } from '../doctor/clients/client-file.ts'
+import { otherPort, ownOrigin } from '../own-address.ts'
+import { tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
 import { shown } from '../doctor/home.ts'
-import { targets, type Target } from './changes.ts'
-import { isReadOnly, keepCopy, latestCopy, readConfig, replaceConfig, type ClientConfig } from './client-config.ts'
+import { targets, type Change, type Target } from './changes.ts'
+import { isHardLinked, isReadOnly, keepCopy, latestCopy, readConfig, replaceConfig, type ClientConfig } from './client-config.ts'
 import { diffOf } from './diff.ts'
-import { EditError } from './edit-json.ts'
-import { applyChanges, takeBack, type Edited } from './edits.ts'
+import { EditError } from './edit/error.ts'
+import { applyChanges, pointsAsOurs, takeBack, valueAt, type Edited } from './edit/edits.ts'
 import { givenFlags, localService } from './local-service.ts'
 import { pluginTarget } from './openclaw-plugin.ts'
 
@@ -30,26 +31,26 @@ function parsed (target: Target, text: string, name: string): Table {
   }
 }
 
-/** The first line that a person types. */
+/** The first line that a person types; without a line end where there is nobody who types. */
 async function answerOf (stdin: CommandContext['stdin']): Promise<string> {
   let typed = ''
   for await (const chunk of stdin) {
     typed += chunk.toString()
     if (typed.includes('\n')) break
   }
-  return typed.trim()
+  return typed
 }
 
-/** Shows a change and asks for it, unless the answer is given already. */
-async function agreed ({ flags, stdin, stdout }: CommandContext, diff: string): Promise<boolean> {
+/** Shows a change and asks for it, unless the answer is given already. @throws EditError where the answer is no */
+async function agree ({ flags, stdin, stdout }: CommandContext, diff: string, name: string): Promise<void> {
   stdout.write(diff)
-  if ('yes' in flags) return true
+  if ('yes' in flags) return
   stdout.write('Write this? [y/N] ')
-  return /^y(?:es)?$/i.test(await answerOf(stdin))
+  const answer = await answerOf(stdin)
+  if (/^y(?:es)?$/i.test(answer.trim())) return
+  if (!answer.includes('\n')) stdout.write('\n')
+  throw new EditError(`${name} is left alone${answer === '' ? '; --yes writes it without asking' : ''}`)
 }
-
-/** What the file is to become, and the copy to restore by. */
-interface Plan { readonly edited: Edited, readonly copy: string | undefined }
 
 function planWrite (target: Target, { text }: ClientConfig, name: string, config: Config): Edited {
   const content = parsed(target, text, name)
@@ -57,15 +58,34 @@ function planWrite (target: Target, { text }: ClientConfig, name: string, config
   return { text: after, left: [...left, ...target.left?.(content) ?? []] }
 }
 
+/** What may be left to take back with another --port. */
+function withOtherPort (possible: readonly Change[], content: Table, config: Config): string[] {
+  const values = possible.flatMap(({ path, value }) => [[path, value], [[...path, 'baseUrl'], tableOf(value)['baseUrl']]] as const)
+    .map(([path, ours]) => typeof ours === 'string' ? textOf(valueAt(content, path)) : undefined)
+  const ports = values.map(value => value === undefined ? undefined : otherPort(value, config)).filter(port => port !== undefined)
+  return [...new Set(ports)].map(port => `what leads to port ${port} of this machine; if that is codex-sidecar, --undo --port ${port} takes it back`)
+}
+
 /** The very bytes of the copy where nobody has changed anything since; else our values are taken out of what there is. */
-function planUndo (target: Target, current: ClientConfig, name: string, config: Config): Plan {
+function planUndo (target: Target, current: ClientConfig, name: string, config: Config): Edited {
   const { format } = target
   const content = parsed(target, current.text, name)
   const copy = latestCopy(current)
-  const before = copy === undefined ? format.empty : readFileSync(copy, 'utf8').slice(current.bom.length)
+  const before = copy === undefined ? format.empty : readConfig(copy).text
   const possible = target.possible(content)
-  if (applyChanges(before, target.changes(parsed(target, before, shown(copy ?? '', {}))), format, config).text === current.text) return { edited: { text: before, left: [] }, copy }
-  return { edited: { text: takeBack(current.text, possible, format, before, config), left: [] }, copy }
+  const asBefore = applyChanges(before, target.changes(parsed(target, before, shown(copy ?? '', {}))), format, config).text === current.text
+  const text = asBefore ? before : takeBack(current.text, possible, format, before, config)
+  return { text, left: text === current.text ? withOtherPort(possible, content, config) : [] }
+}
+
+/** Has a client forget our address where it has made something of it. @returns what could not be done, for a person */
+function forget (target: Target, origin: string): string[] {
+  try {
+    target.forget?.()
+    return []
+  } catch {
+    return [`catalogs of models that may still name ${origin}; stop the client, and try again`]
+  }
 }
 
 /**
@@ -78,26 +98,48 @@ export async function writeSetup (client: string, undo: boolean, context: Comman
   if (target === undefined) throw new EditError(`nothing is written for ${client}; codex-sidecar setup ${client} prints its lines and says where they go`)
   const name = shown(target.file, env)
   const current = readConfig(target.file)
-  const { edited, copy } = undo ? planUndo(target, current, name, config) : { edited: planWrite(target, current, name, config), copy: latestCopy(current) }
-  for (const words of edited.left) stderr.write(`codex-sidecar: left as it is: ${words}\n`)
-  if (edited.text === current.text || undo && current.stats === undefined) {
+  const { text, left } = (undo ? planUndo : planWrite)(target, current, name, config)
+  const tell = (words: string): unknown => stderr.write(`codex-sidecar: left as it is: ${words}\n`)
+  left.forEach(tell)
+  if (text === current.text || undo && current.stats === undefined) {
     stdout.write(`${name}: nothing to ${undo ? 'take back' : 'change'}\n`)
-    return edited.left.length > 0 ? 1 : 0
+    if (undo) forget(target, ownOrigin(config)).forEach(tell)
+    return left.length > 0 ? 1 : 0
   }
   if (isReadOnly(current)) throw new EditError(`${name} is read-only, so it is left alone`)
-  if (!await agreed(context, diffOf(name, current.text, edited.text))) throw new EditError(`${name} is left alone`)
-  const made = undo && copy === undefined && edited.text.trim() === target.format.empty.trim()
-  if (made) rmSync(current.path)
-  else replaceWith(current, edited.text, undo)
-  if (undo && copy !== undefined && edited.text === readFileSync(copy, 'utf8').slice(current.bom.length)) rmSync(copy)
-  stdout.write(made ? `${name} is gone again\n` : `${name} is written${undo ? '' : `; codex-sidecar setup ${client} ${'plugin' in context.flags ? '--plugin ' : ''}--undo takes it back`}\n`)
+  await agree(context, diffOf(name, current.text, text), name)
+  if (isHardLinked(current)) stderr.write(`codex-sidecar: ${name} had a second name (a hard link), which keeps the text as it was\n`)
+  if (undo) {
+    stdout.write(`${name} is ${takeAway(target, current, text) ? 'gone again' : 'written'}\n`)
+    forget(target, ownOrigin(config)).forEach(tell)
+  } else {
+    keepWhatWas(target, current, config)
+    replaceConfig(current, text)
+    stdout.write(`${name} is written; codex-sidecar setup ${client} ${'plugin' in context.flags ? '--plugin ' : ''}--undo takes it back\n`)
+  }
   return 0
 }
 
-/** The first copy is the one from before us; later ones would hold what is ours. */
-function replaceWith (current: ClientConfig, text: string, undo: boolean): void {
-  if (!undo && current.stats !== undefined && latestCopy(current) === undefined) keepCopy(current)
-  replaceConfig(current, text)
+/** Keeps a copy from before us; one that is there holds what was before what is ours in the file, as long as there is any. */
+function keepWhatWas (target: Target, current: ClientConfig, config: Config): void {
+  const { stats, text } = current
+  if (stats === undefined) return
+  const content = target.format.parse(text)
+  const has = target.possible(content).some(({ path, value: ours }) => {
+    const value = valueAt(content, path)
+    return pointsAsOurs(value, ours, config) || typeof ours === 'object' && isDeepStrictEqual(value, ours)
+  })
+  if (!has || latestCopy(current) === undefined) keepCopy(current)
+}
+
+/** Puts the text in place, or takes the file away that was made by us, and the copy that has done its duty. @returns whether the file is gone */
+function takeAway ({ format }: Target, current: ClientConfig, text: string): boolean {
+  const copy = latestCopy(current)
+  const gone = copy === undefined && text.trim() === format.empty.trim()
+  if (gone) rmSync(current.path)
+  else replaceConfig(current, text)
+  if (copy !== undefined) rmSync(copy)
+  return gone
 }
 
 /** The same, with what cannot be done said in words. */
@@ -105,7 +147,7 @@ export async function writeOrRefuse (client: string, undo: boolean, context: Com
   try {
     return await writeSetup(client, undo, context, config)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const { code = 'it is written in a way that is not known here' } = error as NodeJS.ErrnoException
     // A parser's own words quote the file, secrets included.
     context.stderr.write(`codex-sidecar: ${error instanceof EditError ? error.message : `the configuration of ${client} is left alone (${code})`}\n`)
     return 1

@@ -1,6 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import json5 from 'json5'
+import { tableOf, textOf } from '../../doctor/clients/client-file.ts'
 import type { Sqlite } from '../../doctor/logins/sqlite.ts'
+import { readConfig, replaceConfig } from '../../setup/client-config.ts'
+import { removeAt } from '../../setup/edit/json.ts'
 
 // OpenClaw makes a catalog of each agent's models out of its configuration, base URLs included, and what stands there goes
 // before the built-in ones (`shouldPreserveExistingBaseUrl`, 2026.4.9 and 2026.9.6): without us it would still come to us.
@@ -9,6 +13,19 @@ import type { Sqlite } from '../../doctor/logins/sqlite.ts'
 export function catalogsOf (state: string): string[] {
   const agents = join(state, 'agents')
   return existsSync(agents) ? readdirSync(agents).map(name => join(agents, name, 'agent')).filter(existsSync).map(folder => join(folder, 'models.json')) : []
+}
+
+/**
+ * Takes providers that lead here out of the catalogs that are files; OpenClaw makes them anew from what its configuration says then.
+ * @throws the system's error, or the parser's
+ */
+export function forgetInFiles (catalogs: readonly string[], providers: readonly string[], isOurs: (url: string) => boolean): void {
+  for (const file of catalogs.filter(existsSync)) {
+    const current = readConfig(file)
+    const entries = tableOf(json5.parse<Record<string, unknown>>(current.text)['providers'])
+    const ours = providers.filter(name => isOurs(textOf(tableOf(entries[name])['baseUrl']) ?? ''))
+    if (ours.length > 0) replaceConfig(current, ours.reduce((text, name) => removeAt(text, ['providers', name]), current.text))
+  }
 }
 
 /** A text in SQL. */

@@ -6,7 +6,7 @@ import { subject } from '../../doctor/finding.ts'
 import { commandSqlite, ownSqlite } from '../../doctor/logins/sqlite.ts'
 import { filled, homeOf, openclawFiles, shown } from '../../doctor/home.ts'
 import { openclawTarget, type Change, type Target } from '../../setup/changes.ts'
-import { applyChanges } from '../../setup/edits.ts'
+import { applyChanges } from '../../setup/edit/edits.ts'
 import { erase, footprintOf, keepBeside, writeBeside, type Footprint } from '../beside.ts'
 import { catalogsOf, forgetInDatabases } from './catalogs.ts'
 import { withIncludes } from './includes.ts'
@@ -30,7 +30,7 @@ function profiled (env: Env, args: readonly string[]): Env {
 }
 
 /** Where a provider goes by itself: by its own entry, or by a variable. */
-function ownUrl (content: Table, { path: [, , provider = ''] }: Change, env: Env): string | undefined {
+function ownUrl (content: Table, provider: string, env: Env): string | undefined {
   const { baseUrl } = tableOf(tableOf(tableOf(content['models'])['providers'])[provider])
   return textOf(baseUrl) ?? env[`${provider.toUpperCase()}_BASE_URL`]
 }
@@ -42,9 +42,10 @@ const keyOnly = { profiles: { variable: { provider: 'openai', mode: 'api_key' } 
 const hasKeyOnly = (content: Table, env: Env): boolean =>
   filled(env['OPENAI_API_KEY']) !== undefined && !Object.values(tableOf(tableOf(content['auth'])['profiles'])).some(profile => /^openai\b/.test(String(tableOf(profile)['provider'])))
 
-/** The path of the base URL that a change sets; that of the origin itself is Anthropic's. */
-function pathOf ({ value }: Change): string {
-  const { pathname } = new URL(String(tableOf(value)['baseUrl'] ?? value))
+/** The path of the base URL that changes set for a provider; that of the origin itself is Anthropic's. */
+function pathFor (provider: string, changes: readonly Change[]): string {
+  const urls = changes.filter(({ path }) => path[2] === provider).map(({ path, value }) => path[3] === undefined ? tableOf(value)['baseUrl'] : path[3] === 'baseUrl' ? value : undefined)
+  const { pathname } = new URL(urls.map(textOf).find(url => url !== undefined) as string)
   return pathname === '/' ? '/v1/messages' : pathname
 }
 
@@ -52,10 +53,11 @@ function pathOf ({ value }: Change): string {
 function pointed (text: string, target: Target, { config, env, version }: { config: Config, env: Env, version: string | undefined }): { text: string, past: string[] } {
   const merged = withIncludes(target.format.parse(text), dirname(target.file))
   const content = { ...merged, ...version === undefined ? {} : { meta: { lastTouchedVersion: version } }, ...hasKeyOnly(merged, env) ? { auth: keyOnly } : {} }
-  const changes = target.changes(content).filter(change => config.routes.some(({ prefix }) => `${pathOf(change)}/`.startsWith(`${prefix}/`)))
-  const usual = changes.filter(change => leadOf(ownUrl(merged, change, env), config).kind === 'usual')
-  const past = changes.filter(change => !usual.includes(change)).map(({ path }) => `OpenClaw's provider ${path[2]} goes past codex-sidecar: it has a base URL of its own`)
-  return { text: applyChanges(text, usual, target.format, config).text, past }
+  const all = target.changes(content)
+  const providers = [...new Set(all.map(({ path: [,, provider] }) => provider as string))].filter(provider => config.routes.some(({ prefix }) => `${pathFor(provider, all)}/`.startsWith(`${prefix}/`)))
+  const usual = providers.filter(provider => leadOf(ownUrl(merged, provider, env), config).kind === 'usual')
+  const past = providers.filter(provider => !usual.includes(provider)).map(provider => `OpenClaw's provider ${provider} goes past codex-sidecar: it has a base URL of its own`)
+  return { text: applyChanges(text, all.filter(({ path: [,, provider] }) => usual.includes(provider as string)), target.format, config).text, past }
 }
 
 /** Takes away what is left of a run, and our origin out of what OpenClaw has made of the copy. */

@@ -1,8 +1,8 @@
 import json5 from 'json5'
 import { parse as parseToml } from 'smol-toml'
-import { tableOf, type Table } from '../doctor/clients/client-file.ts'
-import { removeAt, setAt, sourceAt, type Path } from './edit-json.ts'
-import { removeToml, setToml, tomlSourceAt } from './edit-toml.ts'
+import { tableOf, type Table } from '../../doctor/clients/client-file.ts'
+import { removeAt, setAt, sourceAt, type Path } from './json.ts'
+import { removeToml, setToml, tomlSourceAt } from './toml.ts'
 
 /** How a kind of file is read and edited; edits keep everything else as it is. */
 export interface Format {

@@ -1,16 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Config } from '../../config/config.ts'
-import { pointsHere } from '../doctor/clients/base-url.ts'
-import { tableOf, type Table } from '../doctor/clients/client-file.ts'
-import { leadOf } from '../run/plan.ts'
-import type { Change } from './changes.ts'
-import { EditError, type Path } from './edit-json.ts'
+import type { Config } from '../../../config/config.ts'
+import { pointsHere } from '../../doctor/clients/base-url.ts'
+import { otherPort } from '../../own-address.ts'
+import { tableOf, type Table } from '../../doctor/clients/client-file.ts'
+import { leadOf } from '../../run/plan.ts'
+import type { Change } from '../changes.ts'
+import { EditError } from './error.ts'
+import type { Path } from './json.ts'
 import type { Format } from './format.ts'
 
 /** What becomes of a text, and of what is left as it is. */
 export interface Edited { readonly text: string, readonly left: readonly string[] }
 
-const valueAt = (content: unknown, path: Path): unknown => path.reduce<unknown>((value, key) => tableOf(value)[key], content)
+/** What is at a path; undefined where there is nothing. */
+export const valueAt = (content: unknown, path: Path): unknown => path.reduce<unknown>((value, key) => tableOf(value)[key], content)
 
 /** The same content with another value at a path; without it where it is undefined. */
 function withValue (content: Table, [key = '', ...rest]: Path, value: unknown): Table {
@@ -24,8 +27,20 @@ const plain = (content: Table): unknown => JSON.parse(JSON.stringify(content))
 
 /** Whatever the edit has done to the text, its meaning has to be the one expected. */
 function checked (format: Format, text: string, expected: Table): string {
-  if (!isDeepStrictEqual(plain(format.parse(text)), plain(expected))) throw new EditError('the edit would change more than it should')
+  let content: Table
+  try {
+    content = format.parse(text)
+  } catch {
+    throw new EditError('the edit would break it')
+  }
+  if (!isDeepStrictEqual(plain(content), plain(expected))) throw new EditError('the edit would change more than it should')
   return text
+}
+
+/** Where a base URL leads that is not ours; perhaps it is that of one of us with another port. */
+function elsewhere (text: string, config: Config): string {
+  const port = otherPort(text, config)
+  return port === undefined ? 'an upstream of its own' : `port ${port} of this machine; if that is codex-sidecar, take it back first with --undo --port ${port}`
 }
 
 /** Sets what is to be set, but for base URLs that lead to an upstream of their own: our upstream would get its key. */
@@ -36,7 +51,7 @@ export function applyChanges (text: string, changes: readonly Change[], format: 
     const old = valueAt(content, path)
     if (isDeepStrictEqual(old, value)) continue
     if (typeof old === 'string' && URL.canParse(String(value)) && leadOf(old, config).kind !== 'usual') {
-      left.push(`${path.join('.')} leads to an upstream of its own`)
+      left.push(`${path.join('.')} leads to ${elsewhere(old, config)}`)
       continue
     }
     text = checked(format, format.set(text, path, value), withValue(content, path, value))
@@ -44,9 +59,14 @@ export function applyChanges (text: string, changes: readonly Change[], format: 
   return { text, left }
 }
 
+/** Whether a text is a base URL of ours, or a table has one where ours has. */
+export const pointsAsOurs = (value: unknown, ours: unknown, config: Config): boolean => typeof ours === 'string'
+  ? typeof value === 'string' && pointsHere(ours, config) && pointsHere(value, config)
+  : Object.entries(tableOf(ours)).some(([key, inner]) => pointsAsOurs(tableOf(value)[key], inner, config))
+
 /** Whether a value is one that we have set: base URLs may have had another path or port name then. */
 function isOurs (value: unknown, ours: unknown, config: Config): boolean {
-  if (typeof value === 'string' && typeof ours === 'string' && pointsHere(ours, config)) return pointsHere(value, config)
+  if (typeof ours === 'string' && pointsHere(ours, config)) return pointsAsOurs(value, ours, config)
   const [keys, own] = [Object.keys(tableOf(value)), Object.entries(tableOf(ours))]
   return isDeepStrictEqual(value, ours) || own.length > 0 && keys.length === own.length && own.every(([key, inner]) => isOurs(tableOf(value)[key], inner, config))
 }
@@ -76,5 +96,8 @@ function takeBackOne (text: string, { path, value: ours }: Change, format: Forma
 
 /** Takes back what is ours in a text. @param before the text as it was before we came, or an empty file's */
 export function takeBack (text: string, changes: readonly Change[], format: Format, before: string, config: Config): string {
-  return changes.reduce((rest, change) => takeBackOne(rest, change, format, before, config), text)
+  const content = format.parse(text)
+  /** An entry that leads elsewhere is the user's, whatever else it has in common with ours. */
+  const isTheirs = ({ path, value }: Change): boolean => pointsAsOurs(value, value, config) && !pointsAsOurs(valueAt(content, path), value, config)
+  return changes.filter(change => !isTheirs(change)).reduce((rest, change) => takeBackOne(rest, change, format, before, config), text)
 }
