@@ -15,6 +15,7 @@ import type { VerdictCache } from '../verdict/cache/cache.ts'
 import { listVerdicts } from '../verdict/cache/listing.ts'
 import { ownName } from '../credential/kind.ts'
 import { listCredentials } from './credentials.ts'
+import type { NewerLogins } from './newer.ts'
 import { baseUrls, recipes, usableRecipes } from './setup-lines.ts'
 
 /** What the status is made of. */
@@ -28,6 +29,7 @@ export interface StatusSources {
   refusals: Refusals
   usage: Usage
   history: History
+  newer: NewerLogins
   clock: Clock
   version: string
   /** When it began, ms since 1970. */
@@ -90,10 +92,10 @@ const clientStatus = (origin: string, prefixes: readonly string[]) =>
   })
 
 /** Makes the snapshots of what runs here: for programs as they are, for people behind the status page. */
-export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, usage, history, clock, version, since }: StatusSources) {
+export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, usage, history, newer, clock, version, since }: StatusSources) {
   const prefixes = config.routes.map(({ prefix }) => prefix)
   return async function status ({ origin, listening, most, find }: Wanted) {
-    const requests = await metrics.requestsByRoute()
+    const [requests] = await Promise.all([metrics.requestsByRoute(), newer.look()])
     const now = { wall: clock.wall(), monotonic: clock.monotonic() }
     return {
       service: 'codex-sidecar' as const,
@@ -102,7 +104,7 @@ export function createStatus ({ config, upstreams, tunnels, drain, metrics, verd
       since: time(since),
       now: time(now.wall),
       listening,
-      credentials: { kept: usage.size, list: listCredentials(usage, verdicts.entries, now, most) },
+      credentials: { kept: usage.size, salt: usage.salt, list: listCredentials(usage, { entries: verdicts.entries, newer, salt: usage.salt, now }, most) },
       hour: hourStatus(history, now.wall),
       routes: upstreams.map(upstream => routeStatus(upstream, config.probe, requests)),
       tunnels: { open: tunnels.open, limit: config.limits.tunnels },

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { pointsHere } from '../doctor/clients/base-url.ts'
-import { tableOf, type Table } from '../doctor/clients/client-file.ts'
+import { tableOf, type Table } from '../../wire/json.ts'
 import { leadOf } from '../run/plan.ts'
 import type { Change } from './changes.ts'
 import { EditError, type Path } from './edit-json.ts'

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Sqlite } from '../../doctor/logins/sqlite.ts'
+import type { Sqlite } from '../../../logins/sqlite.ts'
 
 // OpenClaw makes a catalog of each agent's models out of its configuration, base URLs included, and what stands there goes
 // before the built-in ones (`shouldPreserveExistingBaseUrl`, 2026.4.9 and 2026.9.6): without us it would still come to us.
