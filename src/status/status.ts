@@ -6,7 +6,7 @@ import { nameOf, shownName } from '../config/routes.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { History } from '../telemetry/history.ts'
-import type { Refusal, Refusals } from '../telemetry/refusals.ts'
+import { RELAYED, type Refusal, type Refusals } from '../telemetry/refusals.ts'
 import type { Usage } from '../telemetry/usage/usage.ts'
 import type { Switch } from '../tunnel/switching-protocols.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -69,11 +69,16 @@ function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, un
   }
 }
 
+/** What happened, whose fault it is, what to do. */
+const messageOf = (code: Refusal['code'], detail: string): string => code === RELAYED
+  ? `The upstream refused it${detail === '' ? '' : ` (${detail})`}, and does not say that the credential itself is dead. The client has its answer as it was.`
+  : describe(code, detail)
+
 /** Equal refusals with what happened and what to do, and whose they are. */
 const refusalStatus = (usage: Usage) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
   const used = fingerprint === undefined ? undefined : usage.find(fingerprint)
   return {
-    firstAt: time(firstAt), at: time(at), code, message: describe(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
+    firstAt: time(firstAt), at: time(at), code, message: messageOf(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
     token: fingerprint?.slice(0, 8), credential: used === undefined ? undefined : ownName(used.owned)
   }
 }
