@@ -1,10 +1,7 @@
 import { SidecarError } from '../answers/errors.ts'
 import type { Presentation } from '../credential/presentation.ts'
-import { hintOf, type NewerLogins } from '../status/newer.ts'
+import { hintOf, isOfLogin, type NewerLogins } from '../status/newer.ts'
 import type { Decision, Guard } from '../verdict/guard.ts'
-
-/** Refusals that another login would not get. */
-const ofLogin = new Set(['token_expired', 'token_rejected'])
 
 /** A guard whose refusals say where a newer login lies on this machine's disk. Only refusals wait for the look at it. */
 export function hintedGuard (guard: Guard, newer: NewerLogins, now: () => number): Guard {
@@ -16,7 +13,7 @@ export function hintedGuard (guard: Guard, newer: NewerLogins, now: () => number
     return found === undefined ? decision : { ...decision, refusal: new SidecarError(code, { detail, named, fields, advice: hintOf(found) }) }
   }
   const add = (decision: Decision): Decision | Promise<Decision> => {
-    if (decision.refusal === undefined || !ofLogin.has(decision.refusal.code)) return decision
+    if (decision.refusal === undefined || !isOfLogin(decision.refusal.code)) return decision
     return newer.fresh ? hinted(decision) : newer.look().then(() => hinted(decision))
   }
   return (presentation: Presentation) => {

@@ -19,6 +19,9 @@ export interface Newer {
   readonly age: number | undefined
 }
 
+/** Whether a refusal is one that another login would not get. */
+export const isOfLogin = (code: string): boolean => code === 'token_expired' || code === 'token_rejected'
+
 /** Names by which programs call themselves that use a client's file. */
 const users: Readonly<Record<LoginClient, RegExp>> = { codex: /^codex/i, openclaw: /^(?:openclaw|pi\b)/i, claude: /^claude/i }
 

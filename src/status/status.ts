@@ -1,4 +1,4 @@
-import { describe } from '../answers/errors.ts'
+import { describe, SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
@@ -15,7 +15,7 @@ import type { VerdictCache } from '../verdict/cache/cache.ts'
 import { listVerdicts } from '../verdict/cache/listing.ts'
 import { ownName } from '../credential/kind.ts'
 import { listCredentials } from './credentials.ts'
-import type { NewerLogins } from './newer.ts'
+import { hintOf, isOfLogin, type Newer, type NewerLogins } from './newer.ts'
 import { baseUrls, recipes, usableRecipes } from './setup-lines.ts'
 
 /** What the status is made of. */
@@ -69,16 +69,17 @@ function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, un
   }
 }
 
-/** What happened, whose fault it is, what to do. */
-const messageOf = (code: Refusal['code'], detail: string): string => code === RELAYED
-  ? `The upstream refused it${detail === '' ? '' : ` (${detail})`}, and does not say that the credential itself is dead. The client has its answer as it was.`
-  : describe(code, detail)
+/** What happened, whose fault it is, what to do: of a login that has a newer one beside it, to use that. */
+function messageOf (code: Refusal['code'], detail: string, newer: Newer | undefined): string {
+  if (code === RELAYED) return `The upstream refused it${detail === '' ? '' : ` (${detail})`}, and does not say that the credential itself is dead. The client has its answer as it was.`
+  return newer !== undefined && isOfLogin(code) ? new SidecarError(code, { detail, advice: hintOf(newer) }).message : describe(code, detail)
+}
 
 /** Equal refusals with what happened and what to do, and whose they are. */
-const refusalStatus = (usage: Usage) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
+const refusalStatus = (usage: Usage, newer: NewerLogins, now: number) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
   const used = fingerprint === undefined ? undefined : usage.find(fingerprint)
   return {
-    firstAt: time(firstAt), at: time(at), code, message: messageOf(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
+    firstAt: time(firstAt), at: time(at), code, message: messageOf(code, detail, used === undefined ? undefined : newer.of(used, now)), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
     token: fingerprint?.slice(0, 8), credential: used === undefined ? undefined : ownName(used.owned)
   }
 }
@@ -114,7 +115,7 @@ export function createStatus ({ config, upstreams, tunnels, drain, metrics, verd
       routes: upstreams.map(upstream => routeStatus(upstream, config.probe, requests)),
       tunnels: { open: tunnels.open, limit: config.limits.tunnels },
       verdicts: { kept: verdicts.size, list: listVerdicts(verdicts.entries, { now: now.monotonic, most, find }) },
-      refusals: [...refusals].map(refusalStatus(usage)),
+      refusals: [...refusals].map(refusalStatus(usage, newer, now.wall)),
       clients: clientStatus(origin, prefixes)
     }
   }

@@ -110,6 +110,7 @@ t.test('a person sees which login is dead, who uses it and what to do, without s
   const { url, logins } = await story(t)
   const page = await open(t, url)
   await page.setViewportSize(LAPTOP)
+  await page.getByText('Working. 3 credentials need you.').waitFor()
   const items = page.locator('#credentials > li')
   await items.nth(2).waitFor()
   const told = await items.allInnerTexts()

@@ -53,7 +53,7 @@ async function setUp (t: Test, { mode = 'status', files = {} }: { mode?: string,
 }
 
 t.test('a newer login of the same account on disk is told, with whom to restart', async t => {
-  const [old, fresh] = [login(-10_800, -60_000), login(-600, 86_400)]
+  const [old, fresh] = [login(-10_800, -7_200), login(-600, 86_400)]
   const s = await setUp(t, { files: { '.codex/auth.json': auth(fresh) } })
   await s.send(old)
   await s.send(old, 'OpenAI/JS 6.49.0')
@@ -61,6 +61,8 @@ t.test('a newer login of the same account on disk is told, with whom to restart'
     state: 'expired', newer: { client: 'codex', place: '~/.codex/auth.json', certain: true },
     todo: 'Restart OpenAI/JS 6.49.0, codex_vscode 0.5.1: still in use is a login of 3 hours ago, and a newer one is in ~/.codex/auth.json.'
   })
+  const { refusals } = await (await request(`${s.url}/status`)).body.json() as Status
+  t.match(refusals, [{ count: 2, message: /\(2 hours ago\)\. The client still uses a login of 3 hours ago; a newer one is on its disk: restart the client\.$/ }])
   t.match((await s.send(old)).text, /Sign in again and retry; nothing needs a restart\./, 'the 401 has its usual words where nobody has turned the others on')
 
   s.put('.codex/auth.json', auth(old))
