@@ -82,7 +82,7 @@ export interface Told { readonly entries: Entries, readonly newer: NewerLogins, 
 export function tellCredential (used: Used, told: Told) {
   const { entries, salt, now } = told
   const { fingerprint, owned, mark, counts, usedAt, clients, limits } = used
-  const { kind, plan = null, ending, endsAt } = owned
+  const { kind, plan = null, ending, endsAt, issuedAt } = owned
   const verdicts = used.keys.flatMap(key => verdictsOn(entries, key, now.monotonic))
   const standing = standingOf(used, verdicts, now.wall)
   const newer = newerThan(used, standing.state, told)
@@ -90,6 +90,7 @@ export function tellCredential (used: Used, told: Told) {
     token: fingerprint.slice(0, 8),
     kind, name: ownName(owned), plan, ending,
     endsAt: endsAt === undefined ? null : new Date(endsAt).toISOString(),
+    issuedAt: issuedAt === undefined ? null : new Date(issuedAt).toISOString(),
     /** Negative where it has ended. */
     endsInSeconds: endsAt === undefined ? null : Math.round((endsAt - now.wall) / 1000),
     ...standing,

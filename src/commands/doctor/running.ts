@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts'
 import { nameOf, shownName } from '../../config/routes.ts'
 import { createCredentialReader, type Credential } from '../../credential/credential.ts'
-import { kindNames } from '../../credential/kind.ts'
+import { kindNames, type Owned } from '../../credential/kind.ts'
 import { holderMark } from '../../credential/mark.ts'
 import type { ToldCredential } from '../../status/credentials.ts'
 import type { Status } from '../../status/status.ts'
@@ -35,6 +35,10 @@ export function collectLogins (): { readonly logins: readonly FoundLogin[], read
 const isRefused = ({ state }: ToldCredential): boolean => state === 'refused' || state === 'expired'
 const usersOf = ({ clients }: ToldCredential): string => clients.map(({ name, version }) => `${name} ${version}`.trim()).join(', ')
 
+/** Whether a credential is older than another login of its account: by when they were made, or else by when they end. */
+const isOlder = ({ issuedAt, endsAt }: ToldCredential, other: Owned): boolean =>
+  issuedAt !== null && other.issuedAt !== undefined ? Date.parse(issuedAt) < other.issuedAt : Date.parse(String(endsAt)) < (other.endsAt ?? -Infinity)
+
 /** What the running one says of a login, and whether a client goes on with an older one of the same account. */
 function judge ({ looked, credential: { owned }, credential }: FoundLogin, { salt, list }: Status['credentials']): Finding[] {
   const look = subject('running.login', looked)
@@ -44,8 +48,7 @@ function judge ({ looked, credential: { owned }, credential }: FoundLogin, { sal
     const all = `the running codex-sidecar has it as ${name}: ${state} (${words}), ${span(ageSeconds)} ago, used by ${usersOf(told)}`
     return isRefused(told) ? look.problem(all, String(todo)) : state === 'good' ? look.ok(all) : look.note(all)
   })
-  const end = owned.endsAt === undefined ? '' : new Date(owned.endsAt).toISOString()
-  const older = list.filter(told => holder !== null && told.marks.holder === holder && isRefused(told) && String(told.endsAt) < end)
+  const older = list.filter(told => holder !== null && told.marks.holder === holder && isRefused(told) && isOlder(told, owned))
   return [...own, ...older.map(told => look.problem(
     `is newer than the ${kindNames[told.kind]} that ${usersOf(told)} still uses, ${told.state} ${span(told.ageSeconds)} ago`, told.newer === null ? `restart ${usersOf(told)}` : String(told.todo)))]
 }
@@ -61,14 +64,14 @@ export async function askStatus (config: Config): Promise<Status | undefined> {
 export const runningFindings = (running: Status | undefined, logins: readonly FoundLogin[]): Finding[] =>
   running === undefined ? [] : logins.flatMap(login => judge(login, running.credentials))
 
+/** An upstream's URL, where it is one. */
+const urlOf = (text: string | undefined): string | undefined => text !== undefined && /^https?:/.test(text) && URL.canParse(text) ? text : undefined
+
 /** Where the running one goes with our routes: its configuration may be another one than that of this shell. */
 export function asRunning (config: Config, running: Status | undefined): { readonly config: Config, readonly findings: readonly Finding[] } {
   const upstreamOf = new Map(running?.routes.map(({ path, upstream }) => [path, upstream]))
-  const routes = config.routes.map(route => ({ ...route, upstream: upstreamOf.get(shownName(nameOf(route))) ?? route.upstream }))
-  const findings = routes.flatMap(({ upstream }, i) => {
-    const route = config.routes[i] as Config['routes'][number]
-    const path = shownName(nameOf(route))
-    return upstream === route.upstream ? [] : [subject('running.upstream', path).note(`the running codex-sidecar sends it to ${upstream}, the configuration of this shell to ${route.upstream}; the first one is looked at below`)]
-  })
-  return { config: { ...config, routes }, findings }
+  const routes = config.routes.map(route => ({ ...route, upstream: urlOf(upstreamOf.get(shownName(nameOf(route)))) ?? route.upstream }))
+  const others = routes.filter(({ upstream }, i) => upstream !== config.routes[i]?.upstream).map(route => `${shownName(nameOf(route))} to ${route.upstream}`)
+  const look = subject('running.upstream', 'routes of the running codex-sidecar')
+  return { config: { ...config, routes }, findings: others.length === 0 ? [] : [look.note(`go elsewhere than the configuration of this shell says, and are looked at below: ${others.join(', ')}`)] }
 }
