@@ -7,7 +7,7 @@ const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 
 const folders = readdirSync(new URL('src/', root), { recursive: true, withFileTypes: true }).filter(entry => entry.isDirectory())
 
 /** From the ground up, in the order in which a request meets them: a room uses those before it. Files of `src` itself: the clock is beneath all, the others are the roof. */
-const rooms = ['config', 'wire', 'answers', 'credential', 'upstream', 'verdict', 'telemetry', 'downstream', 'tunnel', 'forward', 'status', 'app']
+const rooms = ['config', 'wire', 'answers', 'credential', 'logins', 'upstream', 'verdict', 'telemetry', 'downstream', 'tunnel', 'forward', 'status', 'app']
 const ground = ['clock.ts']
 const roof = ['commands', 'cli.ts', 'main.ts', 'index.ts']
 const storeys = [...ground, ...rooms, ...roof]

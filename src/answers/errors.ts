@@ -67,6 +67,12 @@ export function describe (code: Code, detail: string, named = 'bearer token', fi
   return (final ? last : words).join(detail).replace(/^@/, invalid(named))
 }
 
+/** A code's words up to what to do, and other advice in its place. */
+const advised = (code: Code, detail: string, named: string, advice: string): string => {
+  const words: readonly string[] = kinds[code].words
+  return [...words.slice(0, -1), String(words.at(-1)).replace(/\. .*$/s, `. ${advice}`)].join(detail).replace(/^@/, invalid(named))
+}
+
 /** The closed set of codes in our answers. */
 export type Code = keyof typeof kinds
 
@@ -83,6 +89,8 @@ export interface SidecarErrorOptions {
   status?: number
   /** Whether the client is not to repeat the request, where that is not plain from the code. */
   final?: boolean
+  /** What to do, where more is known than the code's own words say. */
+  advice?: string
   /** For the log only. */
   cause?: unknown
 }
@@ -99,6 +107,8 @@ export class SidecarError extends Error {
   readonly status: number
   readonly type: string
   readonly proxyStatus: string
+  /** What the credential is called that it is about. */
+  readonly named: string
   /** Raw list of header fields of its own. */
   readonly fields: readonly string[]
   /** Seconds for Retry-After; 0 on refusals that are final, since Codex repeats even those and waits longer without it. */
@@ -108,15 +118,16 @@ export class SidecarError extends Error {
   /** Kept by the error handler, since a refusal is used for many requests. */
   wording: Wording | undefined = undefined
 
-  constructor (code: Code, { detail = '', named, fields = [], retryAfter, status, final, cause }: SidecarErrorOptions = {}) {
+  constructor (code: Code, { detail = '', named = 'bearer token', fields = [], retryAfter, status, final, advice, cause }: SidecarErrorOptions = {}) {
     const { status: own, type, proxy } = kinds[code]
     // It says where the client stands, not where the code does; a stack is most of what a refusal would cost.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    super(describe(code, detail, named, final), cause === undefined ? undefined : { cause })
+    super(advice === undefined ? describe(code, detail, named, final) : advised(code, detail, named, advice), cause === undefined ? undefined : { cause })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail
+    this.named = named
     this.fields = fields
     this.status = status ?? own
     this.type = status === 401 ? 'authentication_error' : type

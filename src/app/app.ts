@@ -14,8 +14,11 @@ import { createRequestIds } from '../downstream/request-id.ts'
 import { acceptUpgrades } from '../downstream/upgrade.ts'
 import { readOut } from '../downstream/upload.ts'
 import { createForward } from '../forward/forward.ts'
+import { LoginFiles } from '../logins/login-files.ts'
+import { ownSqlite } from '../logins/sqlite.ts'
 import { isReachabilityCheck, registerHealth } from '../status/health.ts'
 import { createHeld } from '../status/held.ts'
+import { createNewer } from '../status/newer.ts'
 import { createStatus } from '../status/status.ts'
 import { quiet } from '../telemetry/access-log.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -35,8 +38,10 @@ import { METHODS } from '../wire/node-http.ts'
 import { originForm, pathOf } from '../wire/target.ts'
 import { commonRoutes, foundLegacy, type Generation } from './generation.ts'
 import { circuitOpened, observedBy } from './marks.ts'
+import { hintedGuard } from './hints.ts'
 import { mount } from './mount.ts'
 import { refuseBy } from './refuse.ts'
+import { renewedBy } from './renewal.ts'
 
 /** ms beyond the probe's own time that others are answered from a verdict that is due, while one request asks again. */
 const ASKING = 2_000
@@ -76,7 +81,9 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
     legacy.opened(record)
   }
   const tunnels = createSwitch(config, legacy.tunnels, drain, { opened, over })
-  const observer = observedBy(metrics.observer, history, clock)
+  const logins = new LoginFiles({ folders: config.clientFolders, read, markOf: credential => credential.markBy(usage.salt), sqlite: ownSqlite, clock })
+  const newer = createNewer(logins, usage)
+  const observer = renewedBy(observedBy(metrics.observer, history, clock), { newer, usage, clock, recall: (key, since) => { cache.recall(key, since) } })
   const { active, inactive, inactiveMax } = times
   const cache = new VerdictCache({ entries: limits.verdicts, active, inactive, inactiveMax, asking: times.probe + ASKING, clock, observer })
   if (before !== undefined) {
@@ -88,10 +95,11 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   const signature = createSignatureValidator(config, clock)
   const clocks = new Map(upstreams.map(upstream => [upstream.route, upstream.clock]))
   const clockOf = (route: Route): UpstreamClock => clocks.get(route) as UpstreamClock // every route has its upstream
-  const guard = createGuard({
+  const bareGuard = createGuard({
     read: readPerConnection(read), likenessOf, cache, local: createClaimsValidator(clockOf), clockOf, clock,
     remote: [signature, ...remote], prober, observer
   })
+  const guard = config.clientLogins === 'answers' ? hintedGuard(bareGuard, newer, () => clock.wall()) : bareGuard
   const forward = createForward({ config, drain, tunnels, loop })
 
   const app = createFastify<RawServerDefault, IncomingMessage, ServerResponse>({
@@ -154,8 +162,8 @@ export function buildApp ({ config, log, clock = systemClock, remote = [], befor
   app.addHook('preClose', () => drain.begin(times.drain))
 
   app.decorate('generation', { config, legacy, verdicts: cache, idle: () => drain.idle(), end: () => drain.end(times.drain) })
-  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, usage, history, clock, version: legacy.version, since: legacy.since })
-  registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, held: createHeld({ config, read, usage, verdicts: cache, clock }), listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
+  const status = createStatus({ config, upstreams, tunnels, drain, metrics, verdicts: cache, refusals, usage, history, newer, clock, version: legacy.version, since: legacy.since })
+  registerHealth(app, { config, drain, journal, metrics, verdicts: cache, status, held: createHeld({ config, read, usage, verdicts: cache, newer, clock }), listening: () => legacy.listening ?? (app.server.listening ? app.listeningOrigin : null) })
   app.addHook('onClose', signature.close)
   if (traces !== undefined) app.addHook('onClose', traces.close)
   const forget = metrics.observe({ upstreams, tunnels, verdicts: () => cache.size })

@@ -6,8 +6,8 @@ import { environmentFindings } from './doctor/clients/environment.ts'
 import { openclawFindings, ownProviders } from './doctor/clients/openclaw.ts'
 import { listenerFindings } from './doctor/listener.ts'
 import { openclawLogins } from './doctor/logins/openclaw.ts'
-import { commandSqlite, ownSqlite } from './doctor/logins/sqlite.ts'
-import { collectLogins, runningFindings } from './doctor/running.ts'
+import { commandSqlite, ownSqlite } from '../logins/sqlite.ts'
+import { asRunning, askStatus, collectLogins, runningFindings } from './doctor/running.ts'
 import { proxyFindings } from './doctor/network/proxy.ts'
 import { networkFindings } from './doctor/network/upstream.ts'
 import { humanText, jsonText, worstOf } from './doctor/report.ts'
@@ -25,8 +25,10 @@ export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }
     ...environmentFindings(env, config)
   ]
   const origins = clients.flatMap(({ origin }) => origin ?? [])
-  const [listener, network, running] = await Promise.all([listenerFindings(config, origins), networkFindings(env, config), runningFindings(config, logins)])
-  const findings = [...listener, ...clients, ...running, ...proxyFindings(env, config), ...network]
+  const running = await askStatus(config)
+  const { config: present, findings: elsewhere } = asRunning(config, running)
+  const [listener, network] = await Promise.all([listenerFindings(config, origins), networkFindings(env, present)])
+  const findings = [...listener, ...clients, ...runningFindings(running, logins), ...elsewhere, ...proxyFindings(env, present), ...network]
   stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
   return worstOf(findings) === 'problem' ? 1 : 0
 }

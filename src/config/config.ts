@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type { ErrorObject } from 'ajv'
 import type { JSONWebKeySet } from 'jose'
 import { readIdentities, readTrust, type Identity } from './network/certificates.ts'
+import { clientFolders, type ClientFolders } from './home.ts'
 import { readKeySets, readOptions } from './files.ts'
 import { masked } from './masked.ts'
 import type { formats } from './option-formats.ts'
@@ -20,6 +21,8 @@ export type Config = Readonly<Omit<Options, 'routes'>> & {
   readonly identities: Readonly<Record<string, Identity>>
   /** Contents of the key sets that are files, by their names. */
   readonly keySets: Readonly<Record<string, JSONWebKeySet>>
+  /** Where clients keep their logins; undefined where that is unknown, or not to be read. */
+  readonly clientFolders: ClientFolders | undefined
   /** What stands before the upstreams. */
   readonly proxies: Proxies
 }
@@ -142,5 +145,5 @@ export function loadConfig ({ flags = {}, env = {}, find = createRequire(import.
   const keySets = readKeySets(routes, mistakes)
   const proxies = settleProxies(env, { routes, own: (options.routes ?? []).map(({ proxy }) => proxy) }, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return { ...options, routes, ca, identities, keySets, proxies }
+  return { ...options, routes, ca, identities, keySets, proxies, clientFolders: options.clientLogins === 'off' ? undefined : clientFolders(env) }
 }

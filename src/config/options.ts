@@ -93,6 +93,10 @@ export const optionsSchema = group({
   allowedHosts: { type: 'array', items: { type: 'string', minLength: 1 }, default: [], description: 'Host names besides loopback on which our own paths answer.' },
   caFile: { type: 'string', minLength: 1, description: 'PEM file of further CAs to trust at the upstreams.' },
   useSystemCa: { type: 'boolean', default: false, flag: 'use-system-ca', env: 'CODEX_SIDECAR_USE_SYSTEM_CA', description: 'Whether to trust at the upstreams what the system trusts too. Needs Node 22.15, 23.10 or later.' },
+  clientLogins: {
+    type: 'string', enum: ['off', 'status', 'answers'], default: 'status', env: 'CODEX_SIDECAR_CLIENT_LOGINS',
+    description: 'Whether the files are read in which Codex, OpenClaw and Claude Code keep the logins of this user, to find a newer one of an account whose login is refused: status says so on the status page, answers in the 401s too. They are only read, when somebody asks or is refused, and nothing of them is kept but digests.'
+  },
   traces: { type: 'string', format: 'upstream', env: 'CODEX_SIDECAR_TRACES', description: 'URL of an OpenTelemetry collector that gets a span for each request (OTLP over HTTP). Needs packages of its own, see below.' },
   lanes: group({
     verified: count('Requests at once on a route with tokens known to be good; a fair share for each of them.', 512),

@@ -6,7 +6,8 @@ import { credentialFields } from '../config/routes.ts'
 import { valuesOf } from '../wire/headers.ts'
 import { jsonObject } from '../wire/json.ts'
 import { readField, SUBPROTOCOL, type Part } from './form.ts'
-import { kindOf, ownedBy, type CredentialKind, type Owned } from './kind.ts'
+import { kindOf, LONG, ownedBy, type CredentialKind, type Owned } from './kind.ts'
+import { markOf } from './mark.ts'
 
 /** Keyed digest of a credential: equal for equal credentials within one process, worth nothing outside it. */
 export type Fingerprint = string & { readonly fingerprint: unique symbol }
@@ -60,6 +61,9 @@ export class Credential {
 
   /** How its owner knows it: for our own paths only. */
   get owned (): Owned { return ownedBy({ kind: this.kind, claims: this.claims, reveal: () => this.#secret }) }
+
+  /** The token's mark, where it is too long to be guessed; empty where it is not. */
+  markBy (salt: string): string { return this.#secret.length < LONG || this.kind === 'pair' ? '' : markOf(salt, this.#secret) }
 
   /** The token itself, for validators only; it must not be kept. */
   reveal (): string { return this.#secret }

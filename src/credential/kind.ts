@@ -47,35 +47,51 @@ export function kindOf ({ secret, claims, carrier }: { secret: string, claims: U
 }
 
 /** Characters of a token from which on its last four tell little of it. */
-const LONG = 20
+export const LONG = 20
 
 /** How its owner knows a credential: shown on our own paths, and nowhere else. */
 export interface Owned {
   readonly kind: CredentialKind
   /** What is paid for, where a login says so. */
   readonly plan: string | undefined
-  /** The account of a login. Only its end is shown. */
-  readonly account: string | undefined
+  /** Whose it is, where a JWT says so: the same for all logins of a person at one account. Never shown. */
+  readonly holder: string | undefined
   /** The last four characters: of the account for a login, of the token for a key; empty where that would tell too much. */
   readonly ending: string
   /** When it ends by its own word, ms since 1970. */
   readonly endsAt: number | undefined
+  /** When it was made, by its own word, ms since 1970. */
+  readonly issuedAt: number | undefined
 }
 
 /** Text of a claim that is short enough to be a name. */
 const nameIn = (claim: unknown): string | undefined => typeof claim === 'string' && /^[\w.:-]{1,64}$/.test(claim) ? claim : undefined
 
+/** Seconds of a claim as ms since 1970, where they can be a time. */
+const timeIn = (claim: unknown): number | undefined => typeof claim === 'number' && claim > 0 && claim < 4_102_444_800 ? claim * 1000 : undefined
+
+/** Characters of a claim that names somebody. */
+const ID = 200
+
+/** The claims that name the holder, all in one; undefined where there is none. */
+function holderIn (claims: readonly unknown[]): string | undefined {
+  const ids = claims.map(claim => typeof claim === 'string' && claim.length <= ID ? claim : '')
+  return ids.every(id => id === '') ? undefined : ids.join('\n')
+}
+
 /** What a token says of itself to its owner. Nobody has verified it. */
 export function ownedBy ({ kind, claims, reveal }: { kind: CredentialKind, claims: UnverifiedClaims | undefined, reveal: () => string }): Owned {
-  const exp = claims?.['exp']
-  const endsAt = typeof exp === 'number' && exp > 0 && exp < 4_102_444_800 ? exp * 1000 : undefined
+  const endsAt = timeIn(claims?.['exp'])
   if (claims === undefined) {
     const token = reveal()
-    return { kind, plan: undefined, account: undefined, ending: kind !== 'pair' && token.length >= LONG ? token.slice(-4) : '', endsAt }
+    return { kind, plan: undefined, holder: undefined, ending: kind !== 'pair' && token.length >= LONG ? token.slice(-4) : '', endsAt, issuedAt: undefined }
   }
-  const { chatgpt_account_id: id, chatgpt_plan_type: type } = (claims[CHATGPT] ?? {}) as { chatgpt_account_id?: unknown, chatgpt_plan_type?: unknown }
-  const account = nameIn(id)
-  return { kind, plan: nameIn(type), account, ending: account?.slice(-4) ?? '', endsAt }
+  const { iat, iss, sub } = claims
+  const { chatgpt_account_id: id, chatgpt_plan_type: type, chatgpt_user_id: user = sub } = (claims[CHATGPT] ?? {}) as Readonly<Record<string, unknown>>
+  return {
+    kind, plan: nameIn(type), ending: nameIn(id)?.slice(-4) ?? '', endsAt, issuedAt: timeIn(iat),
+    holder: holderIn(kind === 'chatgpt_login' ? [id, user] : [iss, sub])
+  }
 }
 
 /** "ChatGPT login (plan pro, …1a2b)". */

@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { SidecarError } from '../answers/errors.ts'
 import type { Config } from '../config/config.ts'
+import type { RequestRecord } from '../telemetry/record.ts'
 import type { Decision } from '../verdict/guard.ts'
+import { refusalWords } from '../verdict/testimony/words.ts'
 import { valuesOf } from '../wire/headers.ts'
 import { ErrorBody, holdable } from './error-body.ts'
 import { relay } from './relay.ts'
@@ -9,7 +11,7 @@ import type { Head, ResponseBody } from './response-body.ts'
 
 export interface AnswerOptions {
   readonly response: ServerResponse
-  readonly requestId: string
+  readonly record: RequestRecord
   readonly decision: Decision
   readonly config: Config
   /** Target of the request at the upstream. */
@@ -21,7 +23,7 @@ export interface AnswerOptions {
 }
 
 /** Begins the upstream's answer to the client; error answers are held back, except those whose declared length is too large for that. */
-export function answerBody (head: Head, { response, requestId, decision, config: { limits, times }, path, heartbeat, abort }: AnswerOptions): ResponseBody {
+export function answerBody (head: Head, { response, record, decision, config: { limits, times }, path, heartbeat, abort }: AnswerOptions): ResponseBody {
   const { status, headers } = head
   const onward = (head: Head): ResponseBody => relay(response, head, { path, heartbeat, overhear: decision.overhear })
   if (!holdable(response.req.method, head, limits.errorBodyBytes)) {
@@ -29,7 +31,11 @@ export function answerBody (head: Head, { response, requestId, decision, config:
     return onward(head)
   }
   return new ErrorBody({
-    ...head, response, requestId, limit: limits.errorBodyBytes, patience: times.errorBody, relay: onward, abort,
-    learn: body => decision.learn(status, headers, body) && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : []
+    ...head, response, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody, relay: onward, abort,
+    learn: body => {
+      const dead = decision.learn(status, headers, body)
+      if (status === 401 && body !== undefined) record.relayed = { dead, words: refusalWords(headers, body, decision.credential) }
+      return dead && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : []
+    }
   })
 }

@@ -117,7 +117,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     relocate(headers)
     const { config, decision, heartbeat, head: { path } } = this.#options
     this.#body = answerBody({ status, message: printable.test(reason) ? reason : '', headers }, {
-      response, requestId: record.id, decision, config, path, heartbeat, abort: error => { this.#abort?.(error) }
+      response, record, decision, config, path, heartbeat, abort: error => { this.#abort?.(error) }
     })
     return true
   }

@@ -1,9 +1,11 @@
 import { describe, type Code } from '../answers/errors.ts'
 import { ownName } from '../credential/kind.ts'
 import { tellLimits } from '../telemetry/usage/quota.ts'
+import { holderMark } from '../credential/mark.ts'
 import type { Used, Usage } from '../telemetry/usage/usage.ts'
 import type { Entries } from '../verdict/cache/entry.ts'
 import { verdictsOn, type ListedVerdict } from '../verdict/cache/listing.ts'
+import { adviceOf, type Newer, type NewerLogins } from './newer.ts'
 
 /** How it stands with a credential. Partly: some of its requests are refused; unclear: nobody has said. */
 export type State = 'good' | 'refused' | 'expired' | 'limited' | 'partly' | 'unclear'
@@ -55,8 +57,16 @@ function standingOf (used: Used, verdicts: readonly ListedVerdict[], now: number
   return used.counts.good > 0 ? { state: 'good', words: 'accepted', ...since } : { state: 'unclear', words: 'no answer so far tells', source: null, ageSeconds: since.ageSeconds }
 }
 
+/** The newer login beside one that is refused. */
+function newerThan (used: Used, state: State, { newer, now }: Told): Newer | undefined {
+  const refused = state === 'refused' || state === 'expired' || (state === 'unclear' && used.last === 'refused')
+  return refused && used.refusal?.code !== 'wrong_route' ? newer.of(used, now.wall) : undefined
+}
+
 /** The one thing to do. */
-function adviceFor ({ owned: { kind }, refusal }: Used, state: State): string | null {
+function adviceFor (used: Used, state: State, newer: Newer | undefined): string | null {
+  const { owned: { kind }, refusal } = used
+  if (newer !== undefined) return adviceOf(newer, used)
   if (state === 'good' || state === 'unclear') return null
   if (state === 'limited') return 'Wait for the limit to be filled again, or use another account or key. The credential itself is good.'
   if (state === 'partly') return 'Look at the refusals below: the request, or what it asks for, is what is refused.'
@@ -65,20 +75,30 @@ function adviceFor ({ owned: { kind }, refusal }: Used, state: State): string | 
   return login ? 'Sign in again in the client that uses it; nothing needs a restart.' : 'Replace the key in the client that uses it.'
 }
 
+/** By what credentials are told. */
+export interface Told { readonly entries: Entries, readonly newer: NewerLogins, /** That of the marks. */ readonly salt: string, readonly now: Now }
+
 /** A credential as its owner knows it. Nothing of this may leave our own paths. */
-export function tellCredential (used: Used, entries: Entries, now: Now) {
-  const { fingerprint, owned, counts, usedAt, clients, limits } = used
-  const { kind, plan = null, ending, endsAt } = owned
+export function tellCredential (used: Used, told: Told) {
+  const { entries, salt, now } = told
+  const { fingerprint, owned, mark, counts, usedAt, clients, limits } = used
+  const { kind, plan = null, ending, endsAt, issuedAt } = owned
   const verdicts = used.keys.flatMap(key => verdictsOn(entries, key, now.monotonic))
   const standing = standingOf(used, verdicts, now.wall)
+  const newer = newerThan(used, standing.state, told)
   return {
     token: fingerprint.slice(0, 8),
     kind, name: ownName(owned), plan, ending,
     endsAt: endsAt === undefined ? null : new Date(endsAt).toISOString(),
+    issuedAt: issuedAt === undefined ? null : new Date(issuedAt).toISOString(),
     /** Negative where it has ended. */
     endsInSeconds: endsAt === undefined ? null : Math.round((endsAt - now.wall) / 1000),
     ...standing,
-    todo: adviceFor(used, standing.state),
+    todo: adviceFor(used, standing.state, newer),
+    /** Where a newer login of the same account lies, or another one of the same client. */
+    newer: newer === undefined ? null : { client: newer.login.client, place: newer.login.place, certain: newer.certain },
+    /** By which others who have the login know it, and others of the same account. */
+    marks: { token: mark, holder: holderMark(salt, owned) },
     /** Whether there is something to release. */
     held: verdicts.some(({ state }) => state !== 'active'),
     requests: { ...counts },
@@ -95,8 +115,8 @@ export type ToldCredential = ReturnType<typeof tellCredential>
 const urgency: readonly State[] = ['refused', 'expired', 'limited', 'partly', 'unclear', 'good']
 
 /** Shows credentials: of those used last, `most` at most, those that need somebody first. */
-export function listCredentials (usage: Usage, entries: Entries, now: Now, most: number): ToldCredential[] {
+export function listCredentials (usage: Usage, told: Told, most: number): ToldCredential[] {
   return usage.latest(most)
-    .map(used => tellCredential(used, entries, now))
+    .map(used => tellCredential(used, told))
     .sort((a, b) => urgency.indexOf(a.state) - urgency.indexOf(b.state))
 }

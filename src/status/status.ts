@@ -1,4 +1,4 @@
-import { describe } from '../answers/errors.ts'
+import { describe, SidecarError } from '../answers/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Route } from '../config/options.ts'
@@ -6,7 +6,7 @@ import { nameOf, shownName } from '../config/routes.ts'
 import type { Drain } from '../downstream/drain.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { History } from '../telemetry/history.ts'
-import type { Refusal, Refusals } from '../telemetry/refusals.ts'
+import { RELAYED, type Refusal, type Refusals } from '../telemetry/refusals.ts'
 import type { Usage } from '../telemetry/usage/usage.ts'
 import type { Switch } from '../tunnel/switching-protocols.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -15,6 +15,7 @@ import type { VerdictCache } from '../verdict/cache/cache.ts'
 import { listVerdicts } from '../verdict/cache/listing.ts'
 import { ownName } from '../credential/kind.ts'
 import { listCredentials } from './credentials.ts'
+import { hintOf, isOfLogin, type Newer, type NewerLogins } from './newer.ts'
 import { baseUrls, recipes, usableRecipes } from './setup-lines.ts'
 
 /** What the status is made of. */
@@ -28,6 +29,7 @@ export interface StatusSources {
   refusals: Refusals
   usage: Usage
   history: History
+  newer: NewerLogins
   clock: Clock
   version: string
   /** When it began, ms since 1970. */
@@ -67,11 +69,17 @@ function routeStatus ({ route, clock: { offset }, trouble, lanes: { verified, un
   }
 }
 
+/** What happened, whose fault it is, what to do: of a login that has a newer one beside it, to use that. */
+function messageOf (code: Refusal['code'], detail: string, newer: Newer | undefined): string {
+  if (code === RELAYED) return `The upstream refused it${detail === '' ? '' : ` (${detail})`}, and does not say that the credential itself is dead. The client has its answer as it was.`
+  return newer !== undefined && isOfLogin(code) ? new SidecarError(code, { detail, advice: hintOf(newer) }).message : describe(code, detail)
+}
+
 /** Equal refusals with what happened and what to do, and whose they are. */
-const refusalStatus = (usage: Usage) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
+const refusalStatus = (usage: Usage, newer: NewerLogins, now: number) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
   const used = fingerprint === undefined ? undefined : usage.find(fingerprint)
   return {
-    firstAt: time(firstAt), at: time(at), code, message: describe(code, detail), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
+    firstAt: time(firstAt), at: time(at), code, message: messageOf(code, detail, used === undefined ? undefined : newer.of(used, now)), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
     token: fingerprint?.slice(0, 8), credential: used === undefined ? undefined : ownName(used.owned)
   }
 }
@@ -90,10 +98,10 @@ const clientStatus = (origin: string, prefixes: readonly string[]) =>
   })
 
 /** Makes the snapshots of what runs here: for programs as they are, for people behind the status page. */
-export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, usage, history, clock, version, since }: StatusSources) {
+export function createStatus ({ config, upstreams, tunnels, drain, metrics, verdicts, refusals, usage, history, newer, clock, version, since }: StatusSources) {
   const prefixes = config.routes.map(({ prefix }) => prefix)
   return async function status ({ origin, listening, most, find }: Wanted) {
-    const requests = await metrics.requestsByRoute()
+    const [requests] = await Promise.all([metrics.requestsByRoute(), newer.look()])
     const now = { wall: clock.wall(), monotonic: clock.monotonic() }
     return {
       service: 'codex-sidecar' as const,
@@ -102,12 +110,12 @@ export function createStatus ({ config, upstreams, tunnels, drain, metrics, verd
       since: time(since),
       now: time(now.wall),
       listening,
-      credentials: { kept: usage.size, list: listCredentials(usage, verdicts.entries, now, most) },
+      credentials: { kept: usage.size, salt: usage.salt, list: listCredentials(usage, { entries: verdicts.entries, newer, salt: usage.salt, now }, most) },
       hour: hourStatus(history, now.wall),
       routes: upstreams.map(upstream => routeStatus(upstream, config.probe, requests)),
       tunnels: { open: tunnels.open, limit: config.limits.tunnels },
       verdicts: { kept: verdicts.size, list: listVerdicts(verdicts.entries, { now: now.monotonic, most, find }) },
-      refusals: [...refusals].map(refusalStatus(usage)),
+      refusals: [...refusals].map(refusalStatus(usage, newer, now.wall)),
       clients: clientStatus(origin, prefixes)
     }
   }

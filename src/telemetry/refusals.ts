@@ -16,7 +16,10 @@ const shown = (detail: string): string => detail.replace(/"[^"]*"/g, withoutSecr
 /** What equal refusals are about. */
 export type About = 'credential' | 'network' | 'request'
 
-/** Equal answers in our own name. */
+/** The upstream's own 401 that blames something else than the token, or nothing; one that says that the token is dead is what our own refusals repeat. */
+export const RELAYED = 'upstream_401'
+
+/** Equal answers in our own name, or refusals of the upstream. */
 export interface Refusal {
   readonly about: About
   /** How many. */
@@ -25,7 +28,7 @@ export interface Refusal {
   readonly firstAt: number
   at: number
   readonly status: number
-  readonly code: Code
+  readonly code: Code | typeof RELAYED
   /** What fills the code's words, of the last one; so do the rest. */
   detail: string
   requestId: string
@@ -45,9 +48,18 @@ export interface Refusal {
 const aboutOf = (code: Code, status: number): About =>
   code.startsWith('upstream_') && code !== 'upstream_incomplete' ? 'network' : status === 401 ? 'credential' : 'request'
 
+/** The code and the words of a request that was refused; undefined where it was not. */
+function refusedBy ({ code, detail = '', status, relayed }: RequestRecord): Pick<Refusal, 'about' | 'code' | 'detail'> | undefined {
+  if (code !== undefined) return { about: aboutOf(code, status as number), code, detail: shown(detail) }
+  return relayed === undefined ? undefined : { about: 'credential', code: relayed.dead ? 'token_rejected' : RELAYED, detail: shown(relayed.words) }
+}
+
+/** An upstream's name for a request is of one of them only. */
+const withoutRequest = (detail: string): string => detail.replace(/(?:, )?request id \S+$/, '')
+
 /** What is the same in all of them; how long a token has expired is not. */
 const nameOf = ({ about, code, route = '', fingerprint, detail, path = '' }: Refusal): string =>
-  [code, route, about === 'network' ? '' : fingerprint ?? '', about === 'credential' && fingerprint !== undefined ? '' : detail, code === 'no_route' ? path : ''].join('\n')
+  [code, route, about === 'network' ? '' : fingerprint ?? '', about === 'credential' && fingerprint !== undefined && code !== RELAYED ? '' : withoutRequest(detail), code === 'no_route' ? path : ''].join('\n')
 
 /**
  * The last answers in our own name, equal ones together. Older ones are in the log. Web pages have their own list: none
@@ -65,11 +77,13 @@ export class Refusals implements Iterable<Refusal> {
     this.#pages = new LRUCache({ max: most })
   }
 
-  /** A request is over; it counts if the answer was ours. */
-  finished ({ id, method, target, foreign, endedAt, status, code, detail = '', route, credential, client }: RequestRecord): void {
-    if (code === undefined) return
+  /** A request is over; it counts if the answer was ours, or refuses its credential. */
+  finished (record: RequestRecord): void {
+    const refused = refusedBy(record)
+    if (refused === undefined) return
+    const { id, method, target, foreign, endedAt, status, route, credential, client } = record
     const refusal: Refusal = {
-      about: aboutOf(code, status as number), count: 1, firstAt: endedAt, at: endedAt, status: status as number, code, detail: shown(detail), requestId: id,
+      ...refused, count: 1, firstAt: endedAt, at: endedAt, status: status as number, requestId: id,
       method, path: shownPath(target).slice(0, PATH), route, fingerprint: credential?.fingerprint, clients: client === undefined ? [] : [client.shown]
     }
     if (foreign) add(this.#pages, { ...refusal, fromPage: true })

@@ -34,3 +34,13 @@ export function jsonObject (text: string): Readonly<Record<string, unknown>> | u
   const value = jsonValue(text)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Readonly<Record<string, unknown>> : undefined
 }
+
+/** A JSON object, or another format’s like it. */
+export type Table = Readonly<Record<string, unknown>>
+
+/** A value where it is a table, or else an empty one. */
+export const tableOf = (value: unknown): Table =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Table : {}
+
+/** A value where it is a text that is not empty. */
+export const textOf = (value: unknown): string | undefined => typeof value === 'string' && value !== '' ? value : undefined

@@ -22,11 +22,16 @@ t.test('10,000 credentials, 1,000 clients: JSON within 100 ms, memory bounded', 
   journal.flush()
   globalThis.gc?.()
   const grown = (process.memoryUsage().heapUsed - before) / 1e6
+  await (await request(`${url}/livez`)).body.dump() // what this client itself takes at first is not asked for
   const took: number[] = []
+  const worked: number[] = []
   let size = 0
   for (let i = 0; i < 9; i++) {
     const began = performance.now()
+    const busy = process.cpuUsage()
     size = (await (await request(`${url}/status`)).body.text()).length
+    const { user, system } = process.cpuUsage(busy)
+    worked.push((user + system) / 1000)
     took.push(performance.now() - began)
   }
   const began = process.cpuUsage()
@@ -45,7 +50,7 @@ t.test('10,000 credentials, 1,000 clients: JSON within 100 ms, memory bounded', 
   }
   const alone = process.cpuUsage(begunAlone)
   t.comment(`what is new takes ${(alone.user + alone.system) / 200_000} µs of it`)
-  t.comment(JSON.stringify({ kept: usage.size, grownMB: Math.round(grown), json: size, ms: took.map(Math.round), usPerRecord: (user + system) / 200_000 }))
+  t.comment(JSON.stringify({ kept: usage.size, grownMB: Math.round(grown), json: size, ms: took.map(Math.round), cpuMs: worked.map(Math.round), usPerRecord: (user + system) / 200_000 }))
   t.equal(usage.size, 10_000)
   t.ok(took.sort((a, b) => a - b)[4] as number < 100)
 })

@@ -12,9 +12,9 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { run } from '../../src/cli.ts'
 import type { Finding } from '../../src/commands/doctor/finding.ts'
-import { homeOf } from '../../src/commands/doctor/home.ts'
+import { homeOf } from '../../src/config/home.ts'
 import { openclawLogins } from '../../src/commands/doctor/logins/openclaw.ts'
-import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
+import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/logins/sqlite.ts'
 import { troubleOf } from '../../src/commands/doctor/network/trouble.ts'
 import { interception } from '../../src/commands/doctor/network/upstream.ts'
 import { ownOrigin } from '../../src/commands/own-address.ts'
@@ -114,31 +114,37 @@ t.test('logins on disk are matched with what the running one knows, and none is 
   })
   const logins = {
     revoked: jwt({ exp: at(600_000), x: SECRET }, 'acct-1a2b'), good: jwt({ exp: at(500_000) }, 'acct-3c4d'), limited: jwt({ exp: at(400_000) }, 'acct-7g8h'),
-    old: jwt({ exp: at(-10_800) }, 'acct-5e6f'), newer: jwt({ exp: at(400_000) }, 'acct-5e6f'), key: `sk-proj-${'y'.repeat(30)}9i0j`
+    old: jwt({ exp: at(-10_800) }, 'acct-5e6f'), newer: jwt({ exp: at(400_000) }, 'acct-5e6f'), key: `sk-proj-${'y'.repeat(30)}9i0j`, alike: `sk-proj-${'z'.repeat(30)}9i0j`, neighbour: jwt({ exp: at(400_000) }, 'other-5e6f')
   }
   const { port, url, lines } = await startSidecar(t, { upstream: upstream.url })
-  for (const [token, userAgent] of [[logins.revoked, 'pi'], [logins.revoked, 'codex_cli_rs/0.169.0'], [logins.good, 'tool/1'], [logins.old, 'openclaw/2026.9.6'], [logins.limited, 'tool/1'], [logins.key, 'tool/1']] as const) {
+  const [made, remade] = [jwt({ iat: at(-7_200), exp: at(-3_600) }, 'acct-9m9m'), jwt({ iat: at(-60), exp: at(-3_600) }, 'acct-9m9m')]
+  for (const [token, userAgent] of [[logins.revoked, 'pi'], [logins.revoked, 'codex_cli_rs/0.169.0'], [logins.good, 'tool/1'], [logins.old, 'openclaw/2026.9.6'], [made, 'maker/1'], [logins.limited, 'tool/1'], [logins.key, 'tool/1']] as const) {
     await (await request(`${url}${token === logins.key ? '/v1' : '/backend-api/codex'}/x`, { headers: { ...bearer(token), 'user-agent': userAgent } })).body.dump()
   }
   const told = lines().length
   const profile = (access: string) => ({ type: 'oauth', provider: 'openai', access, refresh: 'r' })
   const home = {
     '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: logins.revoked } }) },
-    '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': JSON.stringify({ profiles: { good: profile(logins.good), newer: profile(logins.newer), limited: profile(logins.limited), key: { type: 'api_key', provider: 'openai', key: 'short' }, long: { type: 'api_key', provider: 'openai', key: logins.key }, none: { type: 'api_key', provider: 'openai' } } }) } } } }
+    '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': JSON.stringify({ profiles: { good: profile(logins.good), remade: profile(remade), newer: profile(logins.newer), limited: profile(logins.limited), key: { type: 'api_key', provider: 'openai', key: 'short' }, long: { type: 'api_key', provider: 'openai', key: logins.key }, alike: { type: 'api_key', provider: 'openai', key: logins.alike }, neighbour: profile(logins.neighbour), none: { type: 'api_key', provider: 'openai' } } }) } } } }
   }
   const { of } = await examine(t, { home, port })
   const findings = of('running.login')
   const file = '~/.openclaw/agents/main/agent/auth-profiles.json'
   t.match(findings, [
     { severity: 'ok', looked: `${file} profile good`, result: /^the running codex-sidecar has it as ChatGPT login \(plan pro, …3c4d\): good \(.*\), \d+ s ago, used by tool 1$/ },
+    { severity: 'problem', looked: `${file} profile remade`, result: /^is newer than the ChatGPT login that maker 1 still uses/ },
     { severity: 'problem', looked: `${file} profile newer`, result: /^is newer than the ChatGPT login that openclaw 2026\.9\.6 still uses, expired \d+ s ago$/, mend: 'restart openclaw 2026.9.6' },
     { severity: 'note', looked: `${file} profile limited`, result: /limited/ },
     { severity: 'ok', looked: `${file} profile long`, result: /OpenAI project key \(…9i0j\): good/ },
     { severity: 'problem', looked: '~/.codex/auth.json', result: /…1a2b\): refused \(it was revoked.*\), \d+ s ago, used by codex_cli_rs 0\.169\.0, pi$/, mend: /^Sign in again/ }
   ])
-  t.equal(findings.length, 5)
+  t.equal(findings.length, 6, 'what ends with the same four characters is another one')
   t.notOk(JSON.stringify(lines().slice(told)).includes('"kind"'), 'what it is asked has no credential')
   t.strictSame((await examine(t, { home })).of('running.login'), [], 'nor where none runs')
+  for (const told of ['{}', '{"service":"codex-sidecar","routes":[],"credentials":{"list":[{}]}}', '{"service":"codex-sidecar","routes":[{"path":"/v1/","upstream":"file:///etc"},{"path":"/backend-api/","upstream":"http://["}],"credentials":{"salt":"","list":[]}}', 'no JSON']) {
+    const other = await startUpstream(t, (_request, response) => { response.end(told) })
+    t.strictSame((await examine(t, { home, port: Number(new URL(other.url).port) })).of('running.login'), [], 'nor by another program, or another version')
+  }
 })
 
 t.test('the address', async t => {
@@ -148,10 +154,13 @@ t.test('the address', async t => {
   })
   t.test('is ours', async t => {
     const upstream = await startUpstream(t, refuse())
-    const { port } = await startSidecar(t, { upstream: upstream.url })
+    const { port, app, lines } = await startSidecar(t, { upstream: upstream.url })
     const { of } = await examine(t, { port })
     t.match(of('listener'), [{ severity: 'ok', looked: `http://127.0.0.1:${port}`, result: 'codex-sidecar answers and takes requests' }])
-    t.ok(upstream.seen.length === 0, 'none of its questions reaches that one’s upstream')
+    t.notOk(JSON.stringify(lines()).includes('"route"'), 'none of its questions goes through that one')
+    t.strictSame([...app.generation.legacy.refusals], [], 'or is a refusal that somebody has to read')
+    t.match(of('upstream').map(({ looked }) => looked), [`upstream ${new URL(upstream.url).host}`], 'the upstreams of the running one are looked at')
+    t.match(of('running.upstream'), [{ severity: 'note', looked: 'routes of the running codex-sidecar', result: /^go elsewhere than the configuration of this shell says, and are looked at below: \/backend-api\/ to http.*, \/v1\/ to http/ }])
   })
   t.test('is ours, with a route for everything', async t => {
     const upstream = await startUpstream(t, refuse())

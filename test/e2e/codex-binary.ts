@@ -35,6 +35,8 @@ export interface CodexOptions {
   baseUrl: string
   /** Key of a provider of one's own, which speaks HTTP only; or else a login, with which Codex speaks WebSocket first. */
   as: { key: string } | Login
+  /** Its home and its working folder are made in here; a folder of its own, which is removed, unless told. */
+  folder?: string
   /** Milliseconds until it is ended from outside: with no network at all Codex waits for ever. */
   limit?: number
 }
@@ -74,9 +76,8 @@ const auth = (login: Login): object => 'apiKey' in login
 
 /** One `codex exec` turn with a home and a working folder of its own. */
 export async function runCodex (t: Test, options: CodexOptions): Promise<CodexRun> {
-  const { as, limit = 60_000 } = options
-  const folder = await mkdtemp(join(tmpdir(), 'codex-e2e-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const { as, limit = 60_000, folder = await mkdtemp(join(tmpdir(), 'codex-e2e-')) } = options
+  if (options.folder === undefined) t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const [codexHome, work] = [join(folder, 'home'), join(folder, 'work')]
   await mkdir(codexHome)
   await mkdir(work)

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import t from 'tap'
-import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/commands/doctor/logins/sqlite.ts'
+import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/logins/sqlite.ts'
 import { startProcess } from '../fixtures/program.ts'
 import { jwt } from '../fixtures/token.ts'
 import { startRawUpstream } from '../fixtures/upstream.ts'

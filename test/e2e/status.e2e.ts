@@ -21,6 +21,9 @@ const pictures = fileURLToPath(new URL('../../.cache/status-page/', import.meta.
 if (skip === false) mkdirSync(pictures, { recursive: true })
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
+/** A usual laptop's screen. */
+const LAPTOP = { width: 1366, height: 768 }
+
 /** A sidecar that has seen good, dead, unclear and expired tokens. */
 async function livedIn (t: Test) {
   const upstream = await startUpstream(t, ({ headers: { authorization = '' } }, response) => {
@@ -75,16 +78,20 @@ t.test('looks', { skip }, async t => {
   }
 })
 
-/** Five clients and three logins: one revoked, one at its limit, one expired. */
+/** Five clients and three logins: one revoked, one at its limit, one expired with a newer one on disk. */
 async function story (t: Test) {
-  const logins = { revoked: jwt({ exp: at(600_000) }, 'acct-of-work-1a2b'), limited: jwt({ exp: at(300_000) }, 'acct-of-home-3c4d'), expired: jwt({ exp: at(-10_800) }, 'acct-of-team-5e6f') }
+  const logins = {
+    revoked: jwt({ exp: at(600_000) }, 'acct-of-work-1a2b'), limited: jwt({ exp: at(300_000) }, 'acct-of-home-3c4d'),
+    expired: jwt({ iat: at(-14_400), exp: at(-10_800) }, 'acct-of-team-5e6f'), newer: jwt({ iat: at(-600), exp: at(864_000) }, 'acct-of-team-5e6f')
+  }
+  const HOME = t.testdir({ '.codex': { 'auth.json': JSON.stringify({ auth_mode: 'chatgpt', tokens: { access_token: logins.newer, refresh_token: 'never-shown' } }) } })
   const upstream = await startUpstream(t, ({ headers: { authorization = '' } }, response) => {
     if (authorization === `Bearer ${logins.revoked}` && revoked) json(response, 401, { error: { code: 'token_revoked', message: 'Your login was revoked.' } }, { 'x-oai-request-id': 'req_upstream_7' })
     else if (authorization === `Bearer ${logins.limited}`) json(response, 429, {}, { 'retry-after': '1800', 'x-codex-primary-used-percent': '100', 'x-codex-primary-window-minutes': '300', 'x-codex-primary-reset-after-seconds': '1800' })
     else json(response, 200, {}, { 'x-codex-primary-used-percent': '42', 'x-codex-primary-window-minutes': '300' })
   })
   let revoked = false
-  const sidecar = await startSidecar(t, { upstream: upstream.url })
+  const sidecar = await startSidecar(t, { upstream: upstream.url, env: { HOME } })
   const send = async (token: string, userAgent: string, originator = ''): Promise<void> => {
     const { body } = await request(`${sidecar.url}/backend-api/codex/responses`, { method: 'POST', headers: { ...bearer(token), 'user-agent': userAgent, ...originator === '' ? {} : { originator } }, body: '{}' })
     await body.dump()
@@ -102,7 +109,8 @@ async function story (t: Test) {
 t.test('a person sees which login is dead, who uses it and what to do, without scrolling', { skip }, async t => {
   const { url, logins } = await story(t)
   const page = await open(t, url)
-  await page.setViewportSize({ width: 1280, height: 720 })
+  await page.setViewportSize(LAPTOP)
+  await page.getByText('Working. 3 credentials need you.').waitFor()
   const items = page.locator('#credentials > li')
   await items.nth(2).waitFor()
   const told = await items.allInnerTexts()
@@ -110,14 +118,14 @@ t.test('a person sees which login is dead, who uses it and what to do, without s
   for (const [name, ...expected] of [
     ['…1a2b', /ChatGPT login \(plan pro, …1a2b\)/, /refused/, /ends in 6 d/, /Sign in again in the client that uses it/, /Used by (?:pi, codex_cli_rs 0\.169\.0|codex_cli_rs 0\.169\.0, pi)/, /6 good, 9 refused/, /Your login was revoked\./, /req_upstream_7/],
     ['…3c4d', /at its limit/, /Wait for the limit/, /100 % used of 5 h, filled again in 30 min/, /Used by openclaw 2026\.9\.6/],
-    ['…5e6f', /expired/, /ended 3 h/, /Sign in again/, /Used by OpenAI\/JS 6\.49\.0, codex_vscode 0\.5\.1/, /8 refused/]
+    ['…5e6f', /expired/, /ended 3 h/, /Restart (?:OpenAI\/JS 6\.49\.0, codex_vscode 0\.5\.1|codex_vscode 0\.5\.1, OpenAI\/JS 6\.49\.0): still in use is a login of 4 hours ago, and a newer one is in ~\/\.codex\/auth\.json/, /Used by OpenAI\/JS 6\.49\.0, codex_vscode 0\.5\.1/, /8 refused/]
   ] as const) {
     const text = told.find(one => one.includes(name)) ?? ''
     for (const words of expected) t.match(text, words, name)
   }
   for (let i = 0; i < 3; i++) {
     const box = await items.nth(i).boundingBox()
-    t.ok(box !== null && box.y + box.height <= 720, `${i} is on the first screen (${String(box?.y)} + ${String(box?.height)})`)
+    t.ok(box !== null && box.y + box.height <= LAPTOP.height, `${i} is on the first screen (${String(box?.y)} + ${String(box?.height)})`)
   }
   t.strictSame(await page.locator('#refusal-groups h3').allTextContents(), ['Credentials'])
   t.equal(await page.locator('#refusal-groups li').count(), 2, 'equal refusals are one line')
@@ -126,8 +134,8 @@ t.test('a person sees which login is dead, who uses it and what to do, without s
   t.match(await page.locator('#hour-events').textContent(), /token [0-9a-f]{8} is refused/)
   const all = await page.content()
   for (const token of Object.values(logins)) t.notOk(all.includes(token.slice(-12)) || all.includes(token.slice(0, 40)), 'no part of a token')
-  t.notOk(all.includes('acct-of'), 'nor more of an account')
-  for (const [width, height, size] of [[1280, 720, ''], [360, 740, 'narrow-']] as const) {
+  for (const secret of ['acct-of', 'never-shown', 'access_token']) t.notOk(all.includes(secret), 'nor more of an account, nor what else was read')
+  for (const [width, height, size] of [[LAPTOP.width, LAPTOP.height, ''], [360, 740, 'narrow-']] as const) {
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.setViewportSize({ width, height })
       await page.emulateMedia({ colorScheme })
@@ -137,7 +145,7 @@ t.test('a person sees which login is dead, who uses it and what to do, without s
     }
   }
   await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize({ width: 1280, height: 720 })
+  await page.setViewportSize(LAPTOP)
   await page.screenshot({ path: join(pictures, 'story-full.png'), fullPage: true })
 })
 

@@ -12,10 +12,12 @@ const key = (name: string): string => `sk-proj-${name}-${'x'.repeat(20)}${name.s
 /** A sidecar before an upstream that answers by what a token is called. */
 async function setUp (t: Test) {
   let revived = false
+  let requests = 0
   const upstream = await startUpstream(t, ({ headers: { authorization = '' }, url = '' }, response) => {
     if (authorization.includes('dead') && !revived) json(response, 401, deadKey)
     else if (authorization.includes('poor')) json(response, 429, {}, { 'retry-after': '20', 'x-codex-primary-used-percent': '100', 'x-codex-primary-window-minutes': '300', 'x-codex-turn-state': 'secret-state' })
-    else if (url.includes('scope')) json(response, 401, { error: { message: 'Missing scopes: api.x', code: 'missing_scope' } })
+    else if (url.includes('scope')) json(response, 401, { error: { message: 'Missing scopes: api.x', code: 'missing_scope' } }, { 'x-request-id': `req_${requests++}` })
+    else if (url.includes('echo')) json(response, 401, { error: { message: `Not with ${authorization.slice(-14)}` } })
     else if (url.includes('unclear')) json(response, 401, { detail: 'Unauthorized' })
     else if (url.includes('broken')) json(response, 500, {})
     else json(response, 200, {}, { 'x-ratelimit-limit-requests': '500', 'x-ratelimit-remaining-requests': '499', 'x-ratelimit-reset-requests': '2s' })
@@ -80,6 +82,21 @@ t.test('what is not the token’s own fault is told so', async t => {
   await over.send(jwt({ exp: at(600) }))
   over.clock.advance(3_600_000)
   t.match(await over.one(), { state: 'expired', words: /^it expired at/, source: 'claims', ageSeconds: Number }, 'it ends while nobody uses it')
+})
+
+t.test('the upstream’s own refusals stand among the others, in its own words', async t => {
+  const s = await setUp(t)
+  for (const path of ['/v1/scope', '/v1/scope', '/v1/unclear', '/v1/echo']) await s.send(key('some'), path)
+  await s.send(key('dead'))
+  await s.send(key('dead'))
+  const { refusals } = await s.status()
+  t.match(refusals.map(({ code, count, about, message, token }) => ({ code, count, about, message, token })), [
+    { code: 'token_rejected', count: 2, about: 'credential', message: /^Invalid bearer token - the upstream rejected it \(it knows no such API key/, token: /^[0-9a-f]{8}$/ },
+    { code: 'upstream_401', count: 1, message: 'The upstream refused it, and does not say that the credential itself is dead. The client has its answer as it was.' },
+    { code: 'upstream_401', count: 1, message: /^The upstream refused it \("Unauthorized"\), and/ },
+    { code: 'upstream_401', count: 2, message: /^The upstream refused it \("Missing scopes: api\.x", request id req_\d+\), and does not say/ }
+  ].slice(0, refusals.length), 'the first of a dead token is the upstream’s, those after it are ours')
+  t.equal(refusals.length, 4)
 })
 
 t.test('what answered well and is known no more is good', async t => {

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import type { Config } from '../../config/config.ts'
+import { jsonObject, tableOf } from '../../wire/json.ts'
 import { ownOrigin } from '../own-address.ts'
 import { subject, type Finding } from './finding.ts'
 
@@ -8,16 +9,23 @@ const loopback = /^(?:127\.|::1$|localhost$)/
 /** Every answer in our own name says so (RFC 9209). */
 const ours = (header: string | string[] | undefined): boolean => String(header).startsWith('codex-sidecar')
 
-/** Asks whoever listens on our address who it is; a request without credential goes no further than to us. */
+/** The paths of a status, where it is one. */
+const routesIn = (text: string): readonly string[] | undefined => {
+  const { service, routes } = jsonObject(text) ?? {}
+  return service === 'codex-sidecar' && Array.isArray(routes) ? routes.map(route => String(tableOf(route)['path'])) : undefined
+}
+
+/** Asks whoever listens on our address who it is, by a name on which our own paths always answer: what is no refusal is in nobody's way. */
 async function ask (origin: string, patience: number) {
   const dispatcher = new Agent({ connect: { timeout: patience } })
   const get = async (path: string) => {
-    const { statusCode: status, headers, body } = await request(`${origin}${path}`, { dispatcher, headersTimeout: patience, bodyTimeout: patience })
+    const { statusCode: status, headers, body } = await request(`${origin}${path}`, { dispatcher, headers: { host: '127.0.0.1' }, headersTimeout: patience, bodyTimeout: patience })
     return { status, headers, text: await body.text() }
   }
   try {
-    const { headers, text } = await get('/')
-    return { isOurs: ours(headers['proxy-status']), text, draining: (await get('/readyz')).status === 503 }
+    const { headers, text } = await get('/status')
+    const routes = routesIn(text)
+    return { isOurs: routes !== undefined || ours(headers['proxy-status']), routes, draining: (await get('/readyz')).status === 503 }
   } finally {
     await dispatcher.destroy()
   }
@@ -46,9 +54,9 @@ export async function listenerFindings (config: Config, origins: readonly string
   const other = `codex-sidecar --port ${config.port + 1}`
   const taken = (what: string): Finding => look.problem(`${what} has this port; lsof -nP -iTCP:${config.port} -sTCP:LISTEN tells its name`, other)
   try {
-    const { isOurs, text, draining } = await ask(origin, config.times.connect)
+    const { isOurs, routes, draining } = await ask(origin, config.times.connect)
     if (!isOurs) return [taken('another program'), ...open]
-    const missing = config.routes.filter(({ prefix }) => text.includes('no_route') && !text.includes(`${prefix}/`))
+    const missing = config.routes.filter(({ prefix }) => routes?.some(path => path.startsWith(`${prefix}/`)) === false)
     if (missing.length > 0) return [look.problem(`another codex-sidecar answers here, without the route ${missing.map(({ prefix }) => `${prefix}/`).join(', ')} of this configuration`, other), ...open]
     return [draining ? look.warning('codex-sidecar answers but is shutting down', 'codex-sidecar') : look.ok('codex-sidecar answers and takes requests'), ...open, ...await otherLoopback(origin, origins, config)]
   } catch (error) {

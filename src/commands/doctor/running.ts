@@ -1,16 +1,22 @@
 import type { Config } from '../../config/config.ts'
-import { createCredentialReader } from '../../credential/credential.ts'
+import { nameOf, shownName } from '../../config/routes.ts'
+import { createCredentialReader, type Credential } from '../../credential/credential.ts'
 import { kindNames, type Owned } from '../../credential/kind.ts'
+import { holderMark } from '../../credential/mark.ts'
 import type { ToldCredential } from '../../status/credentials.ts'
 import type { Status } from '../../status/status.ts'
+import { tableOf } from '../../wire/json.ts'
 import { askRunning } from '../running.ts'
 import { span } from '../status.ts'
 import { subject, type Finding } from './finding.ts'
 
-/** A login that is on disk, by the words for its place and how its owner knows it. */
-export interface FoundLogin { readonly looked: string, readonly owned: Owned }
+/** Credentials of the running one that are looked through. */
+const MOST = 1_000
 
-/** Is told each login with its token, of which nothing but what its owner knows it by is kept. */
+/** A login that is on disk, by the words for its place. The credential shows nothing of its token. */
+export interface FoundLogin { readonly looked: string, readonly credential: Credential }
+
+/** Is told each login with its token. */
 export type OnLogin = (looked: string, token: string | undefined) => void
 
 /** Collects logins. */
@@ -21,7 +27,7 @@ export function collectLogins (): { readonly logins: readonly FoundLogin[], read
     logins,
     found: (looked, token = '') => {
       const presented = read(['authorization', `Bearer ${token}`], ['authorization'])
-      if (presented.kind === 'credential' && presented.credential.owned.ending !== '') logins.push({ looked, owned: presented.credential.owned })
+      if (presented.kind === 'credential') logins.push({ looked, credential: presented.credential })
     }
   }
 }
@@ -29,26 +35,43 @@ export function collectLogins (): { readonly logins: readonly FoundLogin[], read
 const isRefused = ({ state }: ToldCredential): boolean => state === 'refused' || state === 'expired'
 const usersOf = ({ clients }: ToldCredential): string => clients.map(({ name, version }) => `${name} ${version}`.trim()).join(', ')
 
+/** Whether a credential is older than another login of its account: by when they were made, or else by when they end. */
+const isOlder = ({ issuedAt, endsAt }: ToldCredential, other: Owned): boolean =>
+  issuedAt !== null && other.issuedAt !== undefined ? Date.parse(issuedAt) < other.issuedAt : Date.parse(String(endsAt)) < (other.endsAt ?? -Infinity)
+
 /** What the running one says of a login, and whether a client goes on with an older one of the same account. */
-function judge ({ looked, owned: { kind, ending, endsAt } }: FoundLogin, list: readonly ToldCredential[]): Finding[] {
+function judge ({ looked, credential: { owned }, credential }: FoundLogin, { salt, list }: Status['credentials']): Finding[] {
   const look = subject('running.login', looked)
-  const alike = list.filter(other => other.kind === kind && other.ending === ending)
-  const end = endsAt === undefined ? '' : new Date(endsAt).toISOString()
-  const endOf = (credential: ToldCredential): string => credential.endsAt ?? ''
-  const own = alike.filter(credential => endOf(credential) === end).map(credential => {
-    const { name, state, words, ageSeconds, todo } = credential
-    const told = `the running codex-sidecar has it as ${name}: ${state} (${words}), ${span(ageSeconds)} ago, used by ${usersOf(credential)}`
-    return isRefused(credential) ? look.problem(told, String(todo)) : state === 'good' ? look.ok(told) : look.note(told)
+  const [mark, holder] = [credential.markBy(salt), holderMark(salt, owned)]
+  const own = list.filter(({ marks }) => mark !== '' && marks.token === mark).map(told => {
+    const { name, state, words, ageSeconds, todo } = told
+    const all = `the running codex-sidecar has it as ${name}: ${state} (${words}), ${span(ageSeconds)} ago, used by ${usersOf(told)}`
+    return isRefused(told) ? look.problem(all, String(todo)) : state === 'good' ? look.ok(all) : look.note(all)
   })
-  const older = kind === 'chatgpt_login' ? alike.filter(credential => isRefused(credential) && endOf(credential) < end) : []
-  return [...own, ...older.map(credential => look.problem(
-    `is newer than the ${kindNames.chatgpt_login} that ${usersOf(credential)} still uses, ${credential.state} ${span(credential.ageSeconds)} ago`, `restart ${usersOf(credential)}`))]
+  const older = list.filter(told => holder !== null && told.marks.holder === holder && isRefused(told) && isOlder(told, owned))
+  return [...own, ...older.map(told => look.problem(
+    `is newer than the ${kindNames[told.kind]} that ${usersOf(told)} still uses, ${told.state} ${span(told.ageSeconds)} ago`, told.newer === null ? `restart ${usersOf(told)}` : String(told.todo)))]
 }
 
-/** Matches logins on disk with what the running one knows. None of them is sent to it: they are told apart by account and end. */
-export async function runningFindings (config: Config, logins: readonly FoundLogin[]): Promise<Finding[]> {
-  if (logins.length === 0) return []
-  const answer = await askRunning(config, { path: '/status' })
-  const { credentials } = (answer?.body ?? {}) as Partial<Status>
-  return credentials === undefined ? [] : logins.flatMap(login => judge(login, credentials.list))
+/** What the running one tells of itself; undefined where none answers, or one of another version. */
+export async function askStatus (config: Config): Promise<Status | undefined> {
+  const { body } = await askRunning(config, { path: `/status?verdicts=${MOST}` }) ?? {}
+  const { service, credentials } = tableOf(body)
+  return service === 'codex-sidecar' && typeof tableOf(credentials)['salt'] === 'string' ? body as Status : undefined
+}
+
+/** Matches logins on disk with what the running one knows. None of them is sent to it: it tells digests by which they are known. */
+export const runningFindings = (running: Status | undefined, logins: readonly FoundLogin[]): Finding[] =>
+  running === undefined ? [] : logins.flatMap(login => judge(login, running.credentials))
+
+/** An upstream's URL, where it is one. */
+const urlOf = (text: string | undefined): string | undefined => text !== undefined && /^https?:/.test(text) && URL.canParse(text) ? text : undefined
+
+/** Where the running one goes with our routes: its configuration may be another one than that of this shell. */
+export function asRunning (config: Config, running: Status | undefined): { readonly config: Config, readonly findings: readonly Finding[] } {
+  const upstreamOf = new Map(running?.routes.map(({ path, upstream }) => [path, upstream]))
+  const routes = config.routes.map(route => ({ ...route, upstream: urlOf(upstreamOf.get(shownName(nameOf(route)))) ?? route.upstream }))
+  const others = routes.filter(({ upstream }, i) => upstream !== config.routes[i]?.upstream).map(route => `${shownName(nameOf(route))} to ${route.upstream}`)
+  const look = subject('running.upstream', 'routes of the running codex-sidecar')
+  return { config: { ...config, routes }, findings: others.length === 0 ? [] : [look.note(`go elsewhere than the configuration of this shell says, and are looked at below: ${others.join(', ')}`)] }
 }

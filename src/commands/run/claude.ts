@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import json5 from 'json5'
-import { readClientFile, tableOf, textOf } from '../doctor/clients/client-file.ts'
+import { readClientFile } from '../doctor/clients/client-file.ts'
+import { tableOf, textOf } from '../../wire/json.ts'
 import { subject } from '../doctor/finding.ts'
-import { filled, homeOf } from '../doctor/home.ts'
+import { filled, homeOf } from '../../config/home.ts'
 import { planEnvironment } from './environment.ts'
 import { valueOf, type Env, type Plan, type Wanted } from './plan.ts'
 

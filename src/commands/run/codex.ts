@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { parse as parseToml } from 'smol-toml'
-import { readClientFile, tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
+import { readClientFile } from '../doctor/clients/client-file.ts'
+import { tableOf, textOf, type Table } from '../../wire/json.ts'
 import { subject } from '../doctor/finding.ts'
-import { codexFolder, filled } from '../doctor/home.ts'
+import { codexFolder, filled } from '../../config/home.ts'
 import { API_KEY, CHATGPT, codexLogin } from '../doctor/logins/codex.ts'
 import { leadOf, valueOf, type Env, type Plan, type Wanted } from './plan.ts'
 

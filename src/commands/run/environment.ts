@@ -1,5 +1,5 @@
 import { baseUrls } from '../../status/setup-lines.ts'
-import { filled } from '../doctor/home.ts'
+import { filled } from '../../config/home.ts'
 import { leadOf, type Env, type Plan, type Wanted } from './plan.ts'
 
 /** Names under which SDKs look for OpenAI's base URL, the one that most read first. */

@@ -1,7 +1,7 @@
 import { mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import pino, { type DestinationStream } from 'pino'
-import { filled, homeOf } from '../doctor/home.ts'
+import { filled, homeOf } from '../../config/home.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

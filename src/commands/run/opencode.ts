@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import json5 from 'json5'
 import { baseUrls } from '../../status/setup-lines.ts'
-import { readClientFile, tableOf, textOf, type Table } from '../doctor/clients/client-file.ts'
+import { readClientFile } from '../doctor/clients/client-file.ts'
+import { tableOf, textOf, type Table } from '../../wire/json.ts'
 import { subject } from '../doctor/finding.ts'
-import { filled, homeOf } from '../doctor/home.ts'
+import { filled, homeOf } from '../../config/home.ts'
 import { leadOf, type Env, type Plan, type Wanted } from './plan.ts'
 
 /** Its providers that we have a route for, each with that route's prefix. */

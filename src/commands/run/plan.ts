@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts'
 import { pointsHere } from '../doctor/clients/base-url.ts'
-import { filled } from '../doctor/home.ts'
+import { filled } from '../../config/home.ts'
 import type { Footprint } from './beside.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { masked } from '../../config/masked.ts'
-import { filled } from '../doctor/home.ts'
+import { filled } from '../../config/home.ts'
 
 /** What holds in this shell and would not in a service. The configuration file becomes a flag. */
 const names = /^(?:CODEX_SIDECAR_(?!CONFIG$)\w+|NODE_EXTRA_CA_CERTS|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY)$/

@@ -1,7 +1,7 @@
 import { version } from '../../config/package-files.ts'
 import type { Config } from '../../config/config.ts'
 import type { CommandContext } from '../command.ts'
-import { shown } from '../doctor/home.ts'
+import { shown } from '../../config/home.ts'
 import { carried } from './environment.ts'
 import { installedOrigin, writeFiles } from './files.ts'
 import { launchOf, type Launch } from './launch.ts'

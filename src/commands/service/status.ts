@@ -1,5 +1,5 @@
 import type { CommandContext } from '../command.ts'
-import { shown } from '../doctor/home.ts'
+import { shown } from '../../config/home.ts'
 import { installedOrigin } from './files.ts'
 import { isReady } from './readiness.ts'
 import type { Supervisor } from './supervisors/supervisor.ts'

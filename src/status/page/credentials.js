@@ -19,6 +19,7 @@ function endOf ({ endsInSeconds }) {
 
 /** @param {Credential} credential */
 function standing ({ state, words, source, ageSeconds }) {
+  if (source === 'claims') return words // what it says of itself is no news
   const by = source === 'upstream' ? 'by the upstream, ' : source === 'probe' ? 'by the upstream when it was asked, ' : source === null ? '' : `by its ${source}, `
   const verb = state === 'good' ? '' : state === 'refused' ? 'refused ' : ''
   return `${verb}${by}${length(ageSeconds)} ago: ${words}`

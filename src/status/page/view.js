@@ -7,18 +7,21 @@ import { fillRow, keep, length, make, makeRow, part, put } from './dom.js'
 /** @param {{ inFlight: number, limit: number }} lane */
 const places = ({ inFlight, limit }) => `${inFlight} / ${limit}`
 
+/** @param {number} count of credentials that somebody has to do something about */
+const needy = count => count === 0 ? '' : count === 1 ? ' One credential needs you.' : ` ${count} credentials need you.`
+
 /**
  * Whether it works, in one line, and the facts beneath it.
  * @param {Status} status
  */
-export function showState ({ version, state, since, now, listening, routes }) {
+export function showState ({ version, state, since, now, listening, routes, credentials: { list } }) {
   const down = routes.filter(({ circuit }) => circuit.state === 'open')
   const line = part('state', HTMLElement)
   const [mood, text] = state === 'draining'
     ? ['bad', 'Shutting down: running requests may end, new ones are turned away.']
     : down.length > 0
       ? ['bad', `Working, but the upstream of ${down.map(({ path }) => path).join(', ')} can not be reached.`]
-      : ['good', 'Working.']
+      : ['good', `Working.${needy(list.filter(({ todo }) => todo !== null).length)}`]
   line.className = mood
   put(line, text)
   put(part('version', HTMLElement), version)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Credential, Fingerprint, Key } from '../../credential/credential.ts'
 import type { Owned } from '../../credential/kind.ts'
@@ -20,6 +21,8 @@ export interface ClientUse { readonly client: KnownClient, requests: number, /**
 export interface Used {
   readonly fingerprint: Fingerprint
   readonly owned: Owned
+  /** By which another program that has the token knows it, with the usage's salt. */
+  readonly mark: string
   /** Requests by what came of them. */
   readonly counts: Record<Outcome, number>
   /** ms since 1970. */
@@ -40,6 +43,8 @@ export interface Used {
 
 /** What each credential does, bounded. Those that were never good can not push out those that were. */
 export class Usage {
+  /** What marks are made with: no secret, and another one in each process. */
+  readonly salt = randomBytes(16).toString('hex')
   readonly #good: LRUCache<Fingerprint, Used>
   readonly #others: LRUCache<Fingerprint, Used>
   readonly #limitsIn = createLimitsReader()
@@ -101,7 +106,7 @@ export class Usage {
     if (this.#latest?.fingerprint === fingerprint && (outcome !== 'good' || this.#latest.counts.good > 0)) return this.#latest
     const good = this.#good.get(fingerprint)
     const used = good ?? this.#others.get(fingerprint) ?? {
-      fingerprint, owned: credential.owned, counts: { good: 0, refused: 0, limited: 0, failed: 0, other: 0 },
+      fingerprint, owned: credential.owned, mark: credential.markBy(this.salt), counts: { good: 0, refused: 0, limited: 0, failed: 0, other: 0 },
       usedAt: at, last: outcome, refusal: undefined, keys: [], clients: [], limits: undefined, limitsReadAt: -Infinity
     }
     if (good === undefined && outcome === 'good') {

@@ -6,7 +6,7 @@ import { contradict, outweighsProbe } from './contradiction.ts'
 import { count, type ActiveEntry, type Entries, type InactiveEntry } from './entry.ts'
 import { renew } from './good.ts'
 import type { VerdictCacheOptions } from './options.ts'
-import { asksAgain, reject, wasAsked } from './rejection.ts'
+import { asksAgain, recall, reject, wasAsked } from './rejection.ts'
 import type { Entrant, Look, Ticket } from './ticket.ts'
 
 /**
@@ -74,12 +74,9 @@ export class VerdictCache {
    * @returns the verdict that this leaves, which is another one where something newer is known
    */
   learn (ticket: Ticket, testimony: Testimony): Verdict | undefined {
-    if (testimony.kind === 'pending') return undefined
+    if (testimony.kind === 'silent') this.#unanswered(ticket)
+    if (testimony.kind === 'silent' || testimony.kind === 'pending') return undefined
     if (testimony.kind === 'accepted') return this.#accept(ticket, testimony.source)
-    if (testimony.kind === 'silent') {
-      this.#unanswered(ticket)
-      return undefined
-    }
     const good = this.#active.peek(ticket.key)
     if (ticket.order < Math.max(good?.goodAt ?? 0, this.#forgottenGoodAt)) return good?.verdict
     return testimony.reach === 'token' ? this.#dead(ticket, good, testimony) : this.#unexplained(ticket, good, testimony.verdict)
@@ -90,6 +87,9 @@ export class VerdictCache {
     const good = this.#active.peek(key)
     if (good !== undefined) good.refreshAt = -Infinity
   }
+
+  /** Has the next request ask again about what is held against a token, where that is older than `since`, monotonic ms. */
+  recall (key: Key, since: number): void { recall([this.#inactive.peek(key), ...[...this.#alike.of(key)].map(({ rejection }) => rejection)], since) }
 
   /** Where a token's requests go. */
   laneOf ({ key }: Ticket): Look['lane'] { return this.#active.has(key) ? 'verified' : 'unverified' }

@@ -37,7 +37,7 @@ export interface ActiveEntry extends Entry {
 }
 
 /** A rejection; `asked…` is about the one request that asks again once it is due. */
-export interface InactiveEntry extends Entry { readonly verdict: Inactive, readonly until: number, readonly hold: number, readonly learnedAt: number, askedAt: number, askedBy: number }
+export interface InactiveEntry extends Entry { readonly verdict: Inactive, until: number, readonly hold: number, readonly learnedAt: number, askedAt: number, askedBy: number }
 
 /** Requests of one token that are like one another. */
 export interface AlikeEntry extends Entry {

@@ -17,6 +17,11 @@ export function reject (before: InactiveEntry | undefined, verdict: Inactive, { 
   return { verdict, until: now + hold, hold, learnedAt, askedAt: -Infinity, askedBy: Infinity, madeAt: now, tally: before?.tally ?? tallyFrom(now) }
 }
 
+/** Makes those due that came before `since`, monotonic ms: something has happened that may have changed them. */
+export function recall (rejections: readonly (InactiveEntry | undefined)[], since: number): void {
+  for (const rejection of rejections) if (rejection !== undefined && rejection.madeAt < since) rejection.until = Math.min(rejection.until, since)
+}
+
 /**
  * Whether a request that began at `order` in the order of all events is to ask again, since the rejection is due and
  * nobody else is asking; it is noted then.

@@ -10,8 +10,8 @@ export const SKEW = 60_000
 
 const refuse = (reason: Reason, detail: string): Inactive => ({ state: 'inactive', reason, source: 'claims', detail })
 
-/** "3 hours ago", for a person. `ms` is how long ago, more than the skew. */
-function ago (ms: number): string {
+/** "3 hours ago", for a person. `ms` is how long ago. */
+export function ago (ms: number): string {
   const [length, unit] = ms < 3_600_000 ? [60_000, 'minute'] : ms < 86_400_000 ? [3_600_000, 'hour'] : [86_400_000, 'day']
   const n = Math.floor(ms / length)
   return `${n} ${unit}${n === 1 ? '' : 's'} ago`

@@ -17,6 +17,7 @@ const START = 180_000
 /** What a test changes in a gateway's surroundings. */
 export interface Surroundings {
   readonly adapt?: HomeOptions['adapt']
+  readonly plain?: HomeOptions['plain']
   /** Variables that the gateway and what it starts have besides. */
   readonly variables?: Readonly<Record<string, string>>
   /** What is done to its configuration, by its path, before the gateway starts. */
@@ -24,7 +25,7 @@ export interface Surroundings {
 }
 
 /** The real gateway with a home of its own and one client at it. */
-export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins, { adapt, variables, prepare }: Surroundings = {}) {
+export async function startGateway (t: Test, installation: Installation, baseUrls: HomeOptions['baseUrls'], logins: Logins, { adapt, plain, variables, prepare }: Surroundings = {}) {
   // Whatever is still meant for the network ends here and is counted.
   const outside: string[] = []
   const trap = await startRawUpstream(t, socket => {
@@ -34,7 +35,7 @@ export async function startGateway (t: Test, installation: Installation, baseUrl
     })
   })
   const port = await freePort()
-  const home = await writeHome(t, { version: installation.version, baseUrls, logins, port, token: TOKEN, adapt })
+  const home = await writeHome(t, { version: installation.version, baseUrls, logins, port, token: TOKEN, plain, adapt })
   const env = {
     PATH: process.env['PATH'],
     HOME: home.folder,

@@ -30,6 +30,8 @@ export interface HomeOptions {
   logins: Logins
   port: number
   token: string
+  /** Whether the tokens stand in the profiles themselves, as `openclaw models auth login` leaves them, instead of in a file that is read again. */
+  plain?: boolean | undefined
   /** What else is to be changed in its configuration. */
   adapt?: ((config: Config) => object) | undefined
 }
@@ -43,7 +45,7 @@ export interface Config {
 }
 
 /** A throw-away home: state, configuration, and the two logins in a file that `secrets.reload` reads again. */
-export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls, logins, port, token, adapt = config => config }: HomeOptions) {
+export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls, logins, port, token, plain = false, adapt = config => config }: HomeOptions) {
   const folder = await mkdtemp(join(tmpdir(), 'openclaw-e2e-'))
   t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const { provider, api, end, quiet } = dialectOf(version)
@@ -55,7 +57,7 @@ export async function writeHome (t: Pick<Test, 'teardown'>, { version, baseUrls,
   await write(logins)
   const { main: _, ...helpers } = logins
   const names: [login: string, provider: string][] = [['main', provider], ...Object.keys(helpers).map((name): [string, string] => [name, name])]
-  const profiles = names.map(([login, provider]) => [`${provider}:default`, { type: 'token', provider, tokenRef: { source: 'file', provider: 'tokens', id: `/${login}` } }])
+  const profiles = names.map(([login, provider]) => [`${provider}:default`, { type: 'token', provider, ...plain ? { token: logins[login] } : { tokenRef: { source: 'file', provider: 'tokens', id: `/${login}` } } }])
   const providers = names.map(([login, provider]) => [provider, { baseUrl: `${login === 'main' ? baseUrls.main : baseUrls.helper}${end}`, api, models: [model] }])
   await writeFile(join(agent, 'auth-profiles.json'), JSON.stringify({ version: 1, profiles: Object.fromEntries(profiles) as object }), { mode: 0o600 })
   const config = join(folder, 'openclaw.json')

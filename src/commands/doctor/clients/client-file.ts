@@ -1,14 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { tableOf, type Table } from '../../../wire/json.ts'
 import type { Finding, Subject } from '../finding.ts'
-
-export type Table = Readonly<Record<string, unknown>>
-
-/** A value where it is a table, or else an empty one. */
-export const tableOf = (value: unknown): Table =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Table : {}
-
-/** A value where it is a text that is not empty. */
-export const textOf = (value: unknown): string | undefined => typeof value === 'string' && value !== '' ? value : undefined
 
 /** What a client's file holds; a finding where it can not be used; neither where there is none. */
 export interface ClientFile { readonly content?: Table, readonly fault?: Finding }

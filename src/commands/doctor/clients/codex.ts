@@ -4,10 +4,11 @@ import type { Config } from '../../../config/config.ts'
 import { ownOrigin } from '../../own-address.ts'
 import { subject, type Finding } from '../finding.ts'
 import type { OnLogin } from '../running.ts'
-import { codexFolder, shown } from '../home.ts'
+import { codexFolder, shown } from '../../../config/home.ts'
 import { API_KEY, CHATGPT, codexLogin } from '../logins/codex.ts'
 import { judgeBaseUrl, pointsHere } from './base-url.ts'
-import { readClientFile, tableOf, textOf, type Table } from './client-file.ts'
+import { readClientFile } from './client-file.ts'
+import { tableOf, textOf, type Table } from '../../../wire/json.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import json5 from 'json5'
 import type { Config } from '../../../config/config.ts'
 import { subject, type Finding } from '../finding.ts'
-import { filled, homeOf, shown } from '../home.ts'
+import { filled, homeOf, shown } from '../../../config/home.ts'
 import { judgeBaseUrl, pointsHere, type Expectation } from './base-url.ts'
-import { readClientFile, tableOf, textOf, type Table } from './client-file.ts'
+import { readClientFile } from './client-file.ts'
+import { tableOf, textOf, type Table } from '../../../wire/json.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -1,6 +1,6 @@
 import type { Config } from '../../../config/config.ts'
 import { subject, type Finding } from '../finding.ts'
-import { filled } from '../home.ts'
+import { filled } from '../../../config/home.ts'
 import { judgeBaseUrl } from './base-url.ts'
 
 /** Base URLs that the SDKs take from the environment. The Codex CLI reads none of them. */

@@ -1,9 +1,10 @@
 import json5 from 'json5'
 import type { Config } from '../../../config/config.ts'
 import { subject, type Finding } from '../finding.ts'
-import { openclawFiles, shown } from '../home.ts'
+import { openclawFiles, shown } from '../../../config/home.ts'
 import { judgeBaseUrl, pointsHere } from './base-url.ts'
-import { readClientFile, tableOf, textOf, type Table } from './client-file.ts'
+import { readClientFile } from './client-file.ts'
+import { tableOf, textOf, type Table } from '../../../wire/json.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import json5 from 'json5'
-import { readClientFile, tableOf, textOf, type Table } from '../clients/client-file.ts'
+import { codexFolder, shown } from '../../../config/home.ts'
+import { codexTokens } from '../../../logins/kept.ts'
+import { textOf, type Table } from '../../../wire/json.ts'
+import { readClientFile } from '../clients/client-file.ts'
 import { subject, type Finding } from '../finding.ts'
-import { codexFolder, shown } from '../home.ts'
 import type { OnLogin } from '../running.ts'
 import { endOf, judgeLogin } from './login.ts'
 
@@ -30,15 +32,10 @@ export function codexLogin (env: Readonly<Record<string, string | undefined>>, s
   const { content, fault } = readClientFile(file, look, json5.parse)
   const either = [CHATGPT, API_KEY]
   if (fault !== undefined) return { findings: [fault], paths: either, present: true }
-  const apiKey = textOf(content?.['OPENAI_API_KEY'])
-  if (apiKey !== undefined && content?.['auth_mode'] !== 'chatgpt') {
-    found(shown(file, env), apiKey)
-    return { findings: [look.note('is an API key; only the upstream knows whether it holds')], paths: [API_KEY], present: true }
-  }
-  const tokens = tableOf(content?.['tokens'])
-  const token = textOf(tokens['access_token'])
-  if (token !== undefined) found(shown(file, env), token)
-  if (token !== undefined) return { findings: [judgeLogin(look, endOf(token), 'codex login', textOf(tokens['refresh_token']) !== undefined)], paths: [CHATGPT], present: true }
+  const { apiKey, access, renewable } = codexTokens(content ?? {})
+  found(shown(file, env), apiKey ?? access)
+  if (apiKey !== undefined) return { findings: [look.note('is an API key; only the upstream knows whether it holds')], paths: [API_KEY], present: true }
+  if (access !== undefined) return { findings: [judgeLogin(look, endOf(access), 'codex login', renewable)], paths: [CHATGPT], present: true }
   const store = textOf(settings['cli_auth_credentials_store']) ?? 'file'
   const words = store === 'file' ? 'holds no login' : `holds no login: Codex keeps it in its store "${store}"`
   return { findings: [look.note(words, 'codex login status')], paths: either, present: false }

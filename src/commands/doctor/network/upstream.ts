@@ -8,7 +8,7 @@ import { Circuit } from '../../../upstream/circuit.ts'
 import { createWay } from '../../../upstream/connect/way.ts'
 import { Lane } from '../../../upstream/lane.ts'
 import { subject, type Finding } from '../finding.ts'
-import { filled } from '../home.ts'
+import { filled } from '../../../config/home.ts'
 import { clockFinding } from './clock.ts'
 import { troubleOf } from './trouble.ts'
 

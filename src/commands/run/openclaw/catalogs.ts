@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import json5 from 'json5'
-import { tableOf, textOf } from '../../doctor/clients/client-file.ts'
-import type { Sqlite } from '../../doctor/logins/sqlite.ts'
+import { tableOf, textOf } from '../../../wire/json.ts'
+import type { Sqlite } from '../../../logins/sqlite.ts'
 import { readConfig, replaceConfig } from '../../setup/client-config.ts'
 import { removeAt } from '../../setup/edit/json.ts'
 

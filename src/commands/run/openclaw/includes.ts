@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import json5 from 'json5'
-import { readClientFile, tableOf, type Table } from '../../doctor/clients/client-file.ts'
+import { readClientFile } from '../../doctor/clients/client-file.ts'
+import { tableOf, type Table } from '../../../wire/json.ts'
 import { subject } from '../../doctor/finding.ts'
 
 /** Files in files that OpenClaw follows (its documents, "Config includes"). */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { homeOf } from '../../doctor/home.ts'
+import { homeOf } from '../../../config/home.ts'
 import { stateFolder } from '../../run/log-file.ts'
 import type { Launch } from '../launch.ts'
 import type { Supervisor } from './supervisor.ts'

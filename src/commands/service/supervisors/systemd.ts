@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { filled, homeOf } from '../../doctor/home.ts'
+import { filled, homeOf } from '../../../config/home.ts'
 import type { Supervisor } from './supervisor.ts'
 import { serviceUnit, socketUnit } from './systemd-units.ts'
 import { askTool } from './tool.ts'

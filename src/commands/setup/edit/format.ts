@@ -1,6 +1,6 @@
 import json5 from 'json5'
 import { parse as parseToml } from 'smol-toml'
-import { tableOf, type Table } from '../../doctor/clients/client-file.ts'
+import { tableOf, type Table } from '../../../wire/json.ts'
 import { removeAt, setAt, sourceAt, type Path } from './json.ts'
 import { removeToml, setToml, tomlSourceAt } from './toml.ts'
 
