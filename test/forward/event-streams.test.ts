@@ -294,6 +294,8 @@ t.test('what cannot be read beside its way passes as it is', async t => {
   const gzip = (text: string): string => zlib.gzipSync(text).toString('latin1')
   const cases: [says: string, head: string, body: string, expected: 'whole' | 'cut'][] = [
     ['an unknown coding', 'Content-Type: text/event-stream\r\nContent-Encoding: snappy\r\n', 'snap', 'whole'],
+    ['zstd, of which Node 20 has no decoder', 'Content-Type: text/event-stream\r\nContent-Encoding: zstd\r\n', Buffer.from('KLUv/SCajQIAkoQPFqClOh/3f9NfafQyNcL/sHFbzN70QgF3rcb3ySIRd62s2Aot1il4BwPLi7nyY0PO/OErvxKxQimVAQOPHHAFAEULYMVyvIC8qmtEsxUU', 'base64').toString('latin1'), 'whole'],
+    ['no zstd, though it says so', 'Content-Type: text/event-stream\r\nContent-Encoding: zstd\r\n', 'zstd', 'whole'],
     ['two codings', 'Content-Type: text/event-stream\r\nContent-Encoding: br, gzip\r\n', 'x', 'whole'],
     ['not what it says', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n', delta, 'whole'],
     ['no event stream', 'Content-Encoding: gzip\r\n', gzip('{"id":1}'), 'whole'],
