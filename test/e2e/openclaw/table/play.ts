@@ -43,6 +43,7 @@ export async function play (t: Test, { version, way, wanted }: { version: string
     if (kind !== 'answer') throw new Error(`${session} does not begin: ${text}`)
   }
   await begin('first', FIRST)
+  await ask('first', '/btw what are we doing?', FIRST)
 
   for (const [i, [asker, what]] of wanted.entries()) {
     const now = cases.find(({ name }) => name === what)
