@@ -6,11 +6,13 @@ function explainedMessage (message) {
   const { stopReason, errorMessage = '', content = [] } = message ?? {}
   if (stopReason !== 'error' || !/^401\b/.test(errorMessage) || errorMessage.endsWith(LOGIN)) return message
   const cause = errorMessage.replace(/^401:? */, '').replace(/; Retry-After: \S+ seconds$/, '')
-  return { ...message, content: content.length > 0 ? content : [{ type: 'text', text: cause }], errorMessage: `${errorMessage} ${LOGIN}` }
+  // What the upstream says in JSON is for no person to read.
+  return { ...message, content: content.length > 0 || cause.startsWith('{') ? content : [{ type: 'text', text: cause }], errorMessage: `${errorMessage} ${LOGIN}` }
 }
 
 /** The same stream of a model's events, whose failure is explained: OpenClaw shows a person the text of an answer, and of an error only words of its own. */
 export function explained (stream) {
+  if (typeof stream?.result !== 'function') return stream
   const result = stream.result.bind(stream)
   const iterate = stream[Symbol.asyncIterator].bind(stream)
   stream.result = async () => explainedMessage(await result())
