@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { buildApp } from '../app/app.ts'
 import { Listener } from '../app/listener.ts'
 import { saveMemory } from '../app/memory.ts'
@@ -28,6 +29,9 @@ const forBoth = (config: Config): Config => ({
   ...config,
   routes: config.routes.flatMap(route => route.prefix === '/v1/messages' ? [route, { ...route, prefix: '/messages' }] : [route])
 })
+
+/** What a system means that finds no such file: a script's interpreter may be missing. */
+const whyMissing = (command: string): string => !/[/\\]/.test(command) ? 'it is not on the PATH' : existsSync(command) ? 'the program that its first line names is not there' : 'there is no such file'
 
 /** Ends by a signal that has ended the client, so that whoever has started us sees what it would have seen of the client. */
 function endBy (signal: Ended['signal']): void {
@@ -71,7 +75,7 @@ export const run: Command = async context => {
   for (const note of [...plan.notes, ...notes, ...where]) say(note)
   const after = (): void => { for (const note of finish()) say(note) }
   const { code, signal } = await runChild({ command, args: [...before, ...args], env: { ...env, ...pastProxies(env), ...variables }, terminal: hasTerminal(), footprint, after },
-    code => say(`cannot start ${command} (${code})${code === 'ENOENT' ? ': it is not on the PATH' : ''}`))
+    code => say(`cannot start ${command} (${code})${code === 'ENOENT' ? `: ${whyMissing(command)}` : ''}`))
   log.info({ code, signal }, 'draining')
   await listener.close()
   /* c8 ignore next: it ends by a signal then, and nobody is told what of it has run */

@@ -19,7 +19,7 @@ export const setup: Command = async context => {
   const config = loadConfig({ flags, env })
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {
-    stderr.write(`codex-sidecar: setup needs one of ${Object.keys(recipes).join(', ')}\n`)
+    stderr.write(`codex-sidecar: ${called === '' ? 'setup needs' : `no client ${JSON.stringify(called)}; there is`} one of ${Object.keys(recipes).join(', ')}\n`)
     return 2
   }
   const prefixes = config.routes.map(({ prefix }) => prefix)

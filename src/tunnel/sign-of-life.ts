@@ -80,6 +80,9 @@ export class SignOfLife {
     return rest
   }
 
+  /** Whether a message of the client has no answer yet: a model may think for minutes before its first word. */
+  get isWaiting (): boolean { return this.#messageAt > 0 && !this.#answered }
+
   /** Whether the upstream has begun a message since the client's last one. */
   get #answered (): boolean { return this.#options.fromUpstream.data !== this.#answeredBy }
 

@@ -43,6 +43,9 @@ const switching = (headers: readonly string[]): string => {
  * @param places those of all configurations of the process: one that is reloaded keeps its WebSockets
  * @param told of a request when its tunnel opens and when it is over; until then its record is all that is left of it
  */
+/** Parts of the grace for shutdown after the first of which a silent tunnel is given up: 2 s of 30 s, a minute of 15 min. */
+const QUIET_PARTS = 15
+
 export function createSwitch ({ limits, times }: Config, places: Places, drain: Drain, { opened, over }: Told) {
   let open = 0
   const pongs = new Map<string, Pongs>()
@@ -73,7 +76,7 @@ export function createSwitch ({ limits, times }: Config, places: Places, drain: 
       client.write(switching(headers), 'latin1')
       if (head.length > 0) client.unshift(head) // what the client sent before it had our answer
       const tunnel = new Tunnel({
-        client, upstream, explains, overhear, doubt, idle: times.idleStream, idleDownload: times.idleDownload, ping: times.ping, pongs: pongsOf(origin),
+        client, upstream, explains, overhear, doubt, idle: times.idleStream, idleDownload: times.idleDownload, quiet: times.drain / QUIET_PARTS, ping: times.ping, pongs: pongsOf(origin),
         delivery: () => deliveryOf(upstream, proxied),
         onEnd: ending => {
           open--

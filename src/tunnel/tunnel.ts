@@ -16,9 +16,6 @@ const SERVICE_RESTART = 1012
 /** ms until a socket whose peer does not close its side is closed for it. */
 const LINGER = 2_000
 
-/** ms without a byte after which a tunnel counts as idle when we shut down. */
-const QUIET = 2_000
-
 /** What undici hands over after a 101: a TCP or TLS socket. */
 export type UpgradedSocket = Duplex & Pick<Socket, 'setNoDelay' | 'destroySoon' | 'localPort' | 'remotePort'>
 
@@ -38,6 +35,8 @@ export interface TunnelOptions {
   idle: number
   /** ms that a client may take nothing of what there is for it. */
   idleDownload: number
+  /** ms without a byte after which it counts as idle when we shut down. */
+  quiet: number
   /** ms of silence after a client's message until the upstream is asked for a sign of life. */
   ping: number
   pongs: Pongs
@@ -61,6 +60,7 @@ export class Tunnel {
   /** Those of the upstream. */
   readonly #frames = new FrameTracker()
   readonly #intake: Intake
+  readonly #life: SignOfLife
   #ending: Ending | undefined
   #lastByteAt = performance.now()
   /** Bytes that came from the upstream. */
@@ -75,7 +75,7 @@ export class Tunnel {
     upstream.setNoDelay(true)
     this.#afterSilence(idle, () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'the WebSocket fell silent' })) })
 
-    const life = new SignOfLife({
+    const life = this.#life = new SignOfLife({
       upstream, pongs, delivery, patience: ping, fromClient: new FrameTracker(), fromUpstream: this.#frames,
       onDead: () => { this.#lose(new SidecarError('upstream_timeout', { detail: 'no sign of life on the WebSocket, not even to a ping' })) }
     })
@@ -109,8 +109,15 @@ export class Tunnel {
     })
   }
 
-  /** Our own shutdown: an idle tunnel is closed now, a busy one when it falls silent. */
-  drain (): void { this.#afterSilence(QUIET, () => { this.stop() }) }
+  /** Our own shutdown: an idle tunnel is closed now, a busy one when it falls silent with nothing left to answer. */
+  drain (): void {
+    const { quiet } = this.#options
+    this.#afterSilence(quiet, () => {
+      if (!this.#life.isWaiting) return this.stop()
+      this.#lastByteAt = performance.now()
+      this.drain()
+    })
+  }
 
   /** Ends the tunnel: Close 1012, and the client's own Close goes on to the upstream, which then closes. */
   stop (): void {

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
+import { WebSocket, WebSocketServer } from 'ws'
 import { supervised } from '../../src/commands/service/supervisors/systemd-units.ts'
 import { commandLine, startProcess } from '../fixtures/program.ts'
 import { RawClient } from '../fixtures/raw-client.ts'
@@ -66,6 +67,10 @@ t.test('a restart within 50 new connections a second: nobody is refused or turne
     streams.push(response.writeHead(200, { 'content-type': 'text/event-stream' }))
     response.write('data: 1\n\n')
   })
+  let think: (() => void) | undefined
+  new WebSocketServer({ server: upstream.server }).on('connection', socket => {
+    socket.on('message', (data: Buffer) => { if (data.toString() === 'think') think = () => { socket.send('thought') }; else socket.send(data.toString()) })
+  })
   const { port, printed, tell } = await manage(t, { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1`, CODEX_SIDECAR_PROBE: 'off', CODEX_SIDECAR_DRAIN: '240000' })
   tell('start')
   await printed('listening on')
@@ -75,27 +80,52 @@ t.test('a restart within 50 new connections a second: nobody is refused or turne
     await client.until(() => client.received.includes('data: 1\n\n'))
     return client
   }
+  /** A WebSocket that is in the middle of a turn. */
+  const converse = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/responses`, { headers: { authorization: 'Bearer good' } })
+    t.teardown(() => { socket.terminate() })
+    const closed = once(socket, 'close') as Promise<[number, Buffer]>
+    await once(socket, 'open')
+    const ask = async (text: string): Promise<string> => {
+      const heard = once(socket, 'message')
+      socket.send(text)
+      return String((await heard)[0])
+    }
+    return { ask, closed, heard: () => once(socket, 'message'), tell: (text: string) => { socket.send(text) } }
+  }
   const finish = (): void => { streams.shift()?.end('event: response.completed\ndata: {}\n\n') }
   const [first, second, third] = [await open(), await open(), await open()]
+  const [talking, thinking] = [await converse(), await converse()]
+  t.equal(await talking.ask('one'), 'one')
+  thinking.tell('think')
   const knocking = knock(`http://127.0.0.1:${port}/v1/models`)
   await knocking.reach(25)
 
   tell('stop', 'start')
   await printed('draining')
+  t.equal(await talking.ask('two'), 'two', 'an open WebSocket goes on in the old process')
   finish()
   t.match((await first.answer()).body, /^data: 1\n\nevent: response\.completed\ndata: \{\}\n\n$/)
   first.write('GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n')
   t.match(await first.answer(), { status: 200, headers: { connection: 'close' } }, 'what comes on an old connection is served, and is the last there')
   await printed('listening on', 2)
+  const later = await converse()
+  t.equal(await later.ask('new'), 'new')
   await knocking.reach(knocking.answers.length + 25)
   for (const client of [second, third]) {
     finish()
     t.match((await client.answer()).body, /^data: 1\n\nevent: response\.completed\ndata: \{\}\n\n$/, 'the old process has time, and the new one takes what is new')
   }
+  const thought = thinking.heard()
+  think?.()
+  t.equal(String((await thought)[0]), 'thought', 'also one whose answer takes its time')
+  const ends = await Promise.all([talking, thinking].map(({ closed }) => closed))
+  t.strictSame(ends.map(([code, reason]) => [code, String(reason)]), [[1012, 'codex-sidecar is restarting; connect again'], [1012, 'codex-sidecar is restarting; connect again']], 'they end by themselves')
   await printed('stopped')
+  t.equal(await later.ask('more'), 'more')
   const answers = await knocking.end()
   t.strictSame([...new Set(answers)], [200], `${answers.length} connections`)
-  t.comment(`${answers.length} new connections, ${answers.filter(answer => answer !== 200).length} refused or turned away, 3 streams, 0 cut`)
+  t.comment(`${answers.length} new connections, ${answers.filter(answer => answer !== 200).length} refused or turned away, 3 streams and 2 WebSockets, 0 cut`)
   tell('stop')
   await printed('stopped', 2)
 })

@@ -50,12 +50,14 @@ for (const version of OPENCLAW) {
     /** What of its files names our address, its databases by their rows. */
     const naming = (): string[] => {
       const sqlite = (ownSqlite() ?? commandSqlite(process.env)) as Sqlite
-      return readdirSync(state, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name)).filter(path => {
-        if (/openclaw\.json\.bak/.test(path)) return false // its own copies of what was
-        if (!path.endsWith('.sqlite')) return !/sqlite-(?:wal|shm)$|\.log$/.test(path) && readFileSync(path, 'latin1').includes(`127.0.0.1:${port}`)
-        const tables = readRow(sqlite, path, 'SELECT name AS json FROM sqlite_master WHERE type = \'table\'')
-        return tables.some(table => readRow(sqlite, path, `SELECT * FROM "${table}"`).length >= 0 && JSON.stringify(rows(sqlite, path, table)).includes(`127.0.0.1:${port}`))
-      }).map(path => path.slice(state.length + 1))
+      const names = (content: string): boolean => content.includes(`127.0.0.1:${port}`)
+      return readdirSync(state, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name)).flatMap(path => {
+        const short = path.slice(state.length + 1)
+        if (/openclaw\.json\.bak|\.sqlite-(?:wal|shm)$|\.log$/.test(path)) return [] // its own copies of what was
+        if (!path.endsWith('.sqlite')) return names(readFileSync(path, 'latin1')) ? [short] : []
+        return readRow(sqlite, path, 'SELECT name AS json FROM sqlite_master WHERE type = \'table\'')
+          .flatMap(table => rows(sqlite, path, table).map(row => JSON.stringify(row)).filter(names).map(row => `${short} ${table} ${row.slice(0, 300)}`))
+      })
     }
     const before = readFileSync(file, 'utf8')
     const running = ours('--server-info', join(home, 'info'))

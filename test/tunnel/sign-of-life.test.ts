@@ -32,7 +32,7 @@ async function join (t: Test, { delivery = 'acknowledged', pongs = false, ping =
   upstream.setEncoding('latin1').on('data', (chunk: string) => { got.upstream += chunk })
   let asked = 0
   new Tunnel({
-    client: ours, upstream: theirs, explains: true, overhear: () => {}, doubt: () => {}, idle: 60_000, idleDownload: 60_000, ping,
+    client: ours, upstream: theirs, explains: true, overhear: () => {}, doubt: () => {}, idle: 60_000, quiet: 2_000, idleDownload: 60_000, ping,
     pongs: { seen: pongs }, delivery: () => { asked++; return Promise.resolve(delivery) }, onEnd: () => {}
   })
   t.teardown(() => { client.destroy() })
