@@ -10,6 +10,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { ownFolder } from '../../src/config/package-files.ts'
 import { commandLine, startProcess } from '../fixtures/program.ts'
 import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit/json.ts'
+import { removeToml } from '../../src/commands/setup/edit/toml.ts'
 
 const ORIGIN = 'http://127.0.0.1:7257'
 const SELF = ['/usr/bin/node', '/opt/main.js'] as const
@@ -247,6 +248,20 @@ t.test('what was written with another port says how it is taken back', async t =
   }
 })
 
+t.test('what is still there of us keeps its copy, and a file with comments in its name goes before the other', async t => {
+  const home = t.testdir({})
+  const before = '{\n  // mine\n  "a": 1\n}\n'
+  const file = put(home, `${OPENCODE}c`, before)
+  t.match(await setup(home, ['opencode', '--write', '--yes']), { code: 0 })
+  const copies = ours(home, '.config/opencode')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/"anthropic": \{ "options": \{ [^}]*\} \}, /, ''))
+  t.match(await setup(home, ['opencode', '--write', '--yes']), { code: 0 })
+  t.strictSame([copies.length, ours(home, '.config/opencode')], [1, copies])
+  t.match(await setup(home, ['opencode', '--undo', '--yes']), { code: 0 })
+  t.equal(readFileSync(file, 'utf8'), before)
+  t.notOk(existsSync(join(home, OPENCODE)))
+})
+
 t.test('two at once end as one', async t => {
   const { home, file } = claudeHome(t, '{ "a": 1 }')
   const both = await Promise.all([1, 2].map(() => startProcess(t, commandLine(['setup', 'claude-code', '--write', '--yes']), { env: { HOME: home, CLAUDE_CONFIG_DIR: '' } }).exit))
@@ -446,6 +461,7 @@ t.test('an edit touches its own place only', async t => {
   t.equal(removeAt('{\n  a: 1\n}', ['a']), '{}')
   t.equal(removeAt('{ a: 1 /* one */ }', ['a']), '{ /* one */ }')
   t.throws(() => applyChanges('{}', [{ path: ['a'], value: 1 }], { ...json, set: () => '{ "b": 1 }' }, loadConfig()), /would change more than it should/)
+  t.equal(removeToml('a = 1', 'b'), 'a = 1')
   t.equal(removeAt('{ a: 1, // ,\n b: 2 }', ['b']), '{ a: 1 // ,\n  }')
   t.equal(removeAt('{ a: { b: 1 /* x */ }, c: 2 /* y */, d: 3 }', ['a', 'b']), '{ a: { /* x */ }, c: 2 /* y */, d: 3 }')
   t.match(diffOf('f', 'a\nb\n"auth": "x", "y": "sk-1"\nc\nd', 'a\nB\n"auth": "x", "y": "sk-1"\nc'), /^---.*\n.*\n@@ line 2 @@\n-b\n\+B\n@@ line 5 @@\n-d\n$/)

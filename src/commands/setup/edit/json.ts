@@ -1,6 +1,7 @@
 import { newlineOf } from '../client-config.ts'
 import { EditError } from './error.ts'
 import { placesIn, type Place, type Property } from './json-places.ts'
+import { past } from './scan.ts'
 
 /** Keys from the outermost object to a value. */
 export type Path = readonly string[]
@@ -69,11 +70,11 @@ export function setAt (text: string, path: Path, value: string): string {
 }
 
 /** What may stand between two parts of an object. */
-const gap = /^(?:[\s\uFEFF]|\/\/[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*/
+const gap = /(?:[\s\uFEFF]|\/\/[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*/y
 
 /** The place of the comma behind a place; undefined where there is none before the next part. */
 function commaBehind (text: string, place: number): number | undefined {
-  const at = place + (gap.exec(text.slice(place))?.[0] ?? '').length
+  const at = past(gap, text, place)
   return text[at] === ',' ? at : undefined
 }
 
@@ -88,8 +89,8 @@ export function removeAt (text: string, path: Path): string {
   // Where it is the last one, JSON wants the comma before it to go.
   const comma = commaBehind(text, to) ?? (before && commaBehind(text, begin))
   const between = text.slice(begin, from)
-  const blanks = /\/\/[^\n]*\s+$/.test(between) ? '' : /\s*$/.exec(between)?.[0] ?? '' // what ends a comment's line stays
+  const blanks = /\/\/[^\n]*\s+$/.test(between) ? 0 : between.length - between.trimEnd().length // what ends a comment's line stays
   const after = object.properties.length === 1 && comma === undefined ? /^\s*(?=\})/.exec(text.slice(to))?.[0] ?? '' : ''
-  const cuts = [{ from: from - blanks.length, to: to + after.length }, ...comma === undefined ? [] : [{ from: comma, to: comma + 1 }]]
+  const cuts = [{ from: from - blanks, to: to + after.length }, ...comma === undefined ? [] : [{ from: comma, to: comma + 1 }]]
   return cuts.sort((a, b) => b.from - a.from).reduce((rest, cut) => splice(rest, cut, ''), text)
 }
