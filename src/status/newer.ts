@@ -39,8 +39,7 @@ export function hintOf (newer: Newer): string {
 export function adviceOf (newer: Newer, { clients }: Pick<Compared, 'clients'>): string {
   const { login: { place }, still } = newer
   if (still !== undefined) return `Sign in again in the client whose login is in ${still.place}: it has ${loginOf(newer)}, and a newer one of the same account is in ${place}.`
-  const names = clients.map(({ client: { shown } }) => shown).slice(0, 3).join(', ')
-  const whom = names === '' ? 'the client' : names
+  const whom = clients.map(({ client: { shown } }) => shown).slice(0, 3).join(', ')
   return newer.certain ? `Restart ${whom}: still in use is ${loginOf(newer)}, and a newer one is in ${place}.` : `Restart ${whom}: another login is in ${place} than the one in use.`
 }
 

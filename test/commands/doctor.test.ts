@@ -125,7 +125,7 @@ t.test('logins on disk are matched with what the running one knows, and none is 
   const profile = (access: string) => ({ type: 'oauth', provider: 'openai', access, refresh: 'r' })
   const home = {
     '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: logins.revoked } }) },
-    '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': JSON.stringify({ profiles: { good: profile(logins.good), remade: profile(remade), newer: profile(logins.newer), limited: profile(logins.limited), key: { type: 'api_key', provider: 'openai', key: 'short' }, long: { type: 'api_key', provider: 'openai', key: logins.key }, alike: { type: 'api_key', provider: 'openai', key: logins.alike }, neighbour: profile(logins.neighbour), none: { type: 'api_key', provider: 'openai' } } }) } } } }
+    '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': JSON.stringify({ profiles: { good: profile(logins.good), remade: profile(remade), timeless: profile(jwt({ exp: undefined }, 'acct-9m9m')), newer: profile(logins.newer), limited: profile(logins.limited), key: { type: 'api_key', provider: 'openai', key: 'short' }, long: { type: 'api_key', provider: 'openai', key: logins.key }, alike: { type: 'api_key', provider: 'openai', key: logins.alike }, neighbour: profile(logins.neighbour), none: { type: 'api_key', provider: 'openai' } } }) } } } }
   }
   const { of } = await examine(t, { home, port })
   const findings = of('running.login')

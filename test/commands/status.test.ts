@@ -103,6 +103,34 @@ t.test('check --running asks the running one about a token, and it learns nothin
   t.match(await command(['check', '--running'], s.env, { stdin: dead }), { code: 2, err: /none answers/ })
 })
 
+t.test('no command shows more of a token than its last four characters, and of what lies on disk nothing', async t => {
+  const tokens = [`sk-proj-dead${'a'.repeat(30)}Q7zXW8yV`, jwt({ iat: at(-9_000), exp: at(-7_300), sub: 'user-canary' }, 'acct-canary-E9wU')]
+  const onDisk = [jwt({ iat: at(-60), sub: 'user-canary', canary: 'leaf' }, 'acct-canary-E9wU'), `sk-proj-${'b'.repeat(30)}R2tYU4iO`]
+  const HOME = t.testdir({
+    '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: onDisk[0], refresh_token: 'refresh-canary' } }) },
+    '.claude': { '.credentials.json': `{ "claudeAiOauth": { "accessToken": "${String(onDisk[1])}", ` }
+  })
+  const upstream = await startUpstream(t, (_request, response) => { json(response, 401, deadKey) })
+  const s = await startSidecar(t, { upstream: upstream.url, env: { HOME, CODEX_SIDECAR_CLIENT_LOGINS: 'answers' } })
+  const env = { HOME, PATH: '', CODEX_SIDECAR_PORT: String(s.port) }
+  const said: string[] = []
+  for (const token of [...tokens, ...tokens]) said.push(await (await request(`${s.url}/v1/models`, { headers: { ...bearer(token), 'user-agent': 'tool/1' } })).body.text())
+  for (const args of [['status'], ['status', '--json'], ['doctor'], ['doctor', '--json'], ['release', '00000000'], ['release', '--json']]) {
+    const { out, err } = await command(args, env)
+    said.push(out, err)
+  }
+  for (const token of [...tokens, ...onDisk]) for (const flags of [[], ['--json']]) {
+    const { out, err } = await command(['check', '--running', ...flags], env, { stdin: token })
+    said.push(out, err)
+  }
+  t.match(said.join(), /a newer one is in ~\/\.codex\/auth\.json/, 'the files were read')
+  t.match(said.join(), 'OpenAI project key (…W8yV)')
+  said.push(JSON.stringify(s.lines()), await (await request(`${s.url}/metrics`)).body.text())
+  for (const secret of [...tokens.map(token => token.slice(-5)), ...onDisk.map(token => token.slice(-12)), ...[...tokens, ...onDisk].map(token => token.slice(0, 40)), 'canary', 'aaaa', 'bbbb', 'zXW8yV', 'R2tY']) {
+    t.notOk(said.join('\n').includes(secret), secret.slice(0, 8))
+  }
+})
+
 t.test('the server info file tells where it is', async t => {
   const s = await setUp(t)
   const folder = t.testdir({ 'wrong.json': '{}' })

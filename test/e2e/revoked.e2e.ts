@@ -56,7 +56,7 @@ t.test('Codex CLI', async t => {
   const { tokens, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as { tokens: object }
   writeFileSync(file, JSON.stringify({ ...rest, tokens: { ...tokens, access_token: fresh } }))
   await (await request(`${sidecar.url}/livez`)).body.dump()
-  const later = await until(async () => await read(t, sidecar, variables), ({ page }) => page?.newer != null)
+  const later = await until(async () => await read(t, sidecar, variables), ({ page }) => page !== undefined && page.newer !== null)
   t.match(later.page, { newer: { client: 'codex', place: '~/auth.json', certain: true }, todo: 'Restart codex_exec 0.169.0: still in use is a login of 3 hours ago, and a newer one is in ~/auth.json.' })
   t.match(later.status, /-> Restart codex_exec 0\.169\.0: still in use is a login of 3 hours ago/)
   t.match(later.doctor, /^problem {2}~\/auth\.json: is newer than the ChatGPT login that codex_exec 0\.169\.0 still uses, refused .* ago\n +-> Restart codex_exec 0\.169\.0/)

@@ -17,6 +17,7 @@ async function setUp (t: Test) {
     if (authorization.includes('dead') && !revived) json(response, 401, deadKey)
     else if (authorization.includes('poor')) json(response, 429, {}, { 'retry-after': '20', 'x-codex-primary-used-percent': '100', 'x-codex-primary-window-minutes': '300', 'x-codex-turn-state': 'secret-state' })
     else if (url.includes('scope')) json(response, 401, { error: { message: 'Missing scopes: api.x', code: 'missing_scope' } }, { 'x-request-id': `req_${requests++}` })
+    else if (url.includes('garbled')) json(response, 401, { error: { message: 'no gzip' } }, { 'content-encoding': 'gzip' })
     else if (url.includes('echo')) json(response, 401, { error: { message: `Not with ${authorization.slice(-14)}` } })
     else if (url.includes('unclear')) json(response, 401, { detail: 'Unauthorized' })
     else if (url.includes('broken')) json(response, 500, {})
@@ -90,6 +91,9 @@ t.test('the upstream’s own refusals stand among the others, in its own words',
   await s.send(key('dead'))
   await s.send(key('dead'))
   const { refusals } = await s.status()
+  await (await request(`${s.url}/v1/unclear`, { headers: { authorization: 'Basic c2VjcmV0OnNlY3JldA==' } })).body.dump()
+  await s.send(key('else'), '/v1/garbled')
+  t.strictSame((await s.status()).refusals.slice(0, 2).map(({ code, message }) => [code, message]), Array(2).fill(['upstream_401', 'The upstream refused it, and does not say that the credential itself is dead. The client has its answer as it was.']), 'no words where they can not be read, or may be a secret that nobody knows here')
   t.match(refusals.map(({ code, count, about, message, token }) => ({ code, count, about, message, token })), [
     { code: 'token_rejected', count: 2, about: 'credential', message: /^Invalid bearer token - the upstream rejected it \(it knows no such API key/, token: /^[0-9a-f]{8}$/ },
     { code: 'upstream_401', count: 1, message: 'The upstream refused it, and does not say that the credential itself is dead. The client has its answer as it was.' },

@@ -78,7 +78,7 @@ t.test('what is no help is not told', async t => {
   const old = login(-10_800, -7_200)
   for (const [what, other] of [
     ['of another account', login(-600, 86_400, 'acct-0000')], ['of another person', login(-600, 86_400, 'acct-9z8y', 'user-2')], ['that is older', login(-20_000, 86_400)],
-    ['that has ended', login(-600, -120)], ['of another kind', key('other')]
+    ['that has ended', login(-600, -120)], ['that tells no times', jwt({ exp: undefined, sub: 'user-1' }, 'acct-9z8y')], ['of another kind', key('other')]
   ] as const) {
     const s = await setUp(t, { files: { '.codex/auth.json': auth(other) } })
     await s.send(old)
