@@ -131,6 +131,7 @@ t.test('the 401 says so where that is turned on', async t => {
   s.clock.advance(PAUSE)
   t.match((await s.send(revoked)).text, /Sign in again or replace the key/)
   t.equal((await s.send(login(-5, 600))).status, 200)
+  t.match((await s.send(login(-9_000, -8_000, 'acct-0000'))).text, /Sign in again and retry/, 'one that nobody has seen before, of another account')
 
   const opaque = key('old', 'sk-ant-oat01')
   s.dead.add(opaque)
