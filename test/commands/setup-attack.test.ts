@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import json5 from 'json5'
 import { parse as parseToml } from 'smol-toml'
 import t from 'tap'
+import { parse as parseYaml } from 'yaml'
 import { run } from '../../src/cli.ts'
 import { Random } from '../fixtures/random.ts'
 
@@ -78,6 +79,45 @@ function toml (random: Random): string {
 
 const editToml = (text: string): string => { let i = 0; return text.replace(new RegExp(`#${MARK}`, 'g'), () => `mine${i++} = "x" #`) }
 
+/** YAML with models in lines and in braces. */
+function yaml (random: Random): string {
+  const { of, chance, between } = choices(random)
+  const newline = of('\n', '\r\n')
+  const list = of('', '  ', '    ')
+  const lure = (): string => of(...lures, 'apiBase: "http://127.0.0.1:7257/v1/"', '- name: x', '---', '%YAML 1.1', '&a', '*a', '|', '\u2028')
+  const text = (): string => of(JSON.stringify(lure()), `'${lure().replace(/'/g, '\'\'')}'`)
+  const comment = (): string => chance(0.3) ? ` # ${lure()}` : ''
+  const url = (): string => of(...urls, `"${of(...urls)}"`, `'${of(...urls)}'`)
+  const several = (deep: string): string => of('|', '|-', '>+', '>2') + comment() + [lure(), 'provider: openai', '', '# no comment', lure()].map(line => newline + (line === '' ? '' : `${deep}  ${line}`)).join('')
+  const pairs = (i: number): readonly (readonly [string, string])[] => [
+    ['name', of(`m${i}`, 'same', text())],
+    ['provider', i === 0 ? of('openai', '"anthropic"', '\'openai\'') : of('openai', 'anthropic', 'ollama', '"openai"')],
+    ...chance(0.4) ? [['apiBase', url()] as const] : [],
+    ...chance(0.7) ? [['model', of('gpt-5', text())] as const] : [],
+    ...chance(0.3) ? [['roles', of('[chat, "]"]', '[]', '{}')] as const] : []
+  ].sort(() => between(0, 2) - 1) as [string, string][]
+  const flow = (i: number, deep: string): string => {
+    const pad = of('', ' ', newline + deep)
+    const key = (name: string): string => of(name, `"${name}"`)
+    return `{${pad}${pairs(i).map(([name, value]) => `${key(name)}: ${value}`).join(of(', ', ',  ', `,${newline}${deep}`, `, # ${MARK}s${newline}${deep}`))}${pad}}`
+  }
+  const block = (i: number, deep: string): string => {
+    const lines = pairs(i).map(([name, value]) => `${of(name, name, `"${name}"`)}:${of(' ', '   ')}${chance(0.1) && name === 'apiBase' ? `>-${newline}${deep}  ${of(...urls)}` : value + comment()}`)
+    if (chance(0.3)) lines.splice(between(0, lines.length), 0, `notes: ${several(deep)}`)
+    return lines.join(newline + (chance(0.2) ? `${deep}# ${lure()}${newline}` : '') + deep)
+  }
+  const models = Array.from({ length: between(1, 4) }, (_, i) => {
+    const deep = `${list}${of('  ', '    ')}`
+    const dash = `${list}-${' '.repeat(deep.length - list.length - 1)}`
+    return (chance(0.5) ? dash + flow(i, deep) : chance(0.2) ? `${list}-${comment()}${newline}${deep}${block(i, deep)}` : dash + block(i, deep)) + newline + (chance(0.3) ? `${list}#${MARK}${newline}` : '')
+  })
+  const others = (n: number): string => Array.from({ length: between(0, 2) }, (_, i) => of(`# ${lure()}`, '', `k${n}${i}: ${text()}`, `k${n}${i}: ${several('')}`, `k${n}${i}:${newline}  apiBase: ${url()}`) + newline).join('')
+  const whole = `${of('', '\uFEFF')}${others(1)}models:${comment()}${newline}${models.join('')}${others(2)}`
+  return chance(0.2) ? whole.replace(/\r?\n$/, '') : whole
+}
+
+const editYaml = (text: string): string => text.replace(new RegExp(`^( *)#${MARK}`, 'gm'), '$1- {name: mine, provider: openai}')
+
 interface Kind { readonly file: string, readonly make: (random: Random) => string, readonly edit: (text: string) => string, readonly parse: (text: string) => unknown }
 
 const jsonOf = (file: string, ...keys: string[][]): Kind => ({ file, make: random => json(random, keys), edit: editJson, parse: text => json5.parse<unknown>(text) })
@@ -89,6 +129,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'claude-code': jsonOf('.claude/settings.json', ['env', 'ANTHROPIC_BASE_URL'], ['env', 'FOO']),
   opencode: jsonOf('.config/opencode/opencode.jsonc', ['provider', 'openai', 'options', 'baseURL'], ['provider', 'anthropic', 'name']),
   kilo: jsonOf('.config/kilo/kilo.json', ['provider', 'anthropic', 'options', 'baseURL']),
+  continue: { file: '.continue/config.yaml', make: yaml, edit: editYaml, parse: text => parseYaml(text.replace(/^\uFEFF/, '')) as unknown },
   'qwen-code': jsonOf('.qwen/settings.json', ['security', 'auth', 'baseUrl'])
 }
 

@@ -2,9 +2,10 @@ import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, re
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '../../src/cli.ts'
+import { targets } from '../../src/commands/setup/changes.ts'
 import { diffOf } from '../../src/commands/setup/diff.ts'
 import { applyChanges } from '../../src/commands/setup/edit/edits.ts'
-import { json } from '../../src/commands/setup/edit/format.ts'
+import { json, yaml } from '../../src/commands/setup/edit/format.ts'
 import { pluginTarget } from '../../src/commands/setup/openclaw-plugin.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { ownFolder } from '../../src/config/package-files.ts'
@@ -41,6 +42,8 @@ function put (home: string, name: string, content: string): string {
 const CODEX = '.codex/config.toml'
 const OPENCLAW = '.openclaw/openclaw.json'
 const CLAUDE = '.claude/settings.json'
+const CLINE = '.cline/data/settings/providers.json'
+const CONTINUE = '.continue/config.yaml'
 const OPENCODE = '.config/opencode/opencode.json'
 
 /** A real-looking configuration, what the user adds afterwards, and what has to be in it once it is written. */
@@ -77,6 +80,25 @@ const cases: Readonly<Record<string, Case>> = {
   'Claude Code: line ends of Windows and the mark': { client: 'claude-code', file: CLAUDE, content: '\uFEFF{\r\n  "a": "😀",\r\n  "b": 1\r\n}\r\n', has: /^\uFEFF\{\r\n {2}"env": [^\r]*\r\n {2}"a": "😀"/, edit: text => text.replace('"b": 1', '"b": 2') },
   'opencode: comments in JSON': { client: 'opencode', file: OPENCODE, content: '{\n    // the theme\n    "theme": "x", // dark\n    "provider": {\n        "openai": { "options": { "timeout": 1 } }\n    }\n}\n', has: /"openai": \{ "options": \{ "baseURL": "[^"]*", "timeout": 1/, edit: text => text.replace('// dark', '// light') },
   'qwen-code: nothing of it there yet': { client: 'qwen-code', file: '.qwen/settings.json', content: '{ "ui": { "theme": "a" } }', has: /^\{ "security": \{ "auth": \{ "baseUrl": "[^"]*" \} \}, "ui"/, edit: text => text.replace('"a"', '"b"') },
+  'cline: its own providers, one with an address': {
+    client: 'cline', file: CLINE, content: '{\n  "version": 1,\n  "providers": {\n    "openai-native": {\n      "settings": {\n        "provider": "openai-native",\n        "apiKey": "sk-x"\n      },\n      "tokenSource": "manual"\n    },\n    "groq": { "settings": { "apiKey": "x" } },\n    "anthropic": { "settings": { "apiKey": "y", "baseUrl": "https://api.anthropic.com/v1" } }\n  }\n}',
+    has: /"settings": \{\n {8}"baseUrl": "http:\/\/127\.0\.0\.1:7257\/v1",\n {8}"provider": "openai-native"[^]*"groq": \{ "settings": \{ "apiKey": "x" \} \}[^]*"y", "baseUrl": "http:\/\/127\.0\.0\.1:7257\/v1"/, edit: text => text.replace('"version": 1', '"version": 2')
+  },
+  'Continue: blocks and comments': {
+    client: 'continue', file: CONTINUE, content: '# mine\nname: me\nmodels: # all\n  - name: GPT # the good one\n    provider: openai   # paid\n    # which\n    model: gpt-5\n  - provider: "anthropic"\n    name: Claude\n    apiBase: https://api.anthropic.com/v1/  # direct\n\n  - name: local\n    provider: ollama\nrules: []\n',
+    has: /# paid\n {4}apiBase: "http:\/\/127\.0\.0\.1:7257\/v1\/"\n {4}# which\n[^]*apiBase: "http[^\n]*"  # direct\n\n  - name: local\n {4}provider: ollama\nrules/, edit: text => text.replace('rules: []', 'rules: [a]').replace('models: # all\n', 'models: # all\n  - name: first\n    provider: groq\n')
+  },
+  'Continue: braces': {
+    client: 'continue', file: CONTINUE, content: 'models:\n  - {name: a, provider: openai}\n  - { provider: anthropic, name: b }\n  - {\n    name: c, provider: openai,\n    }\n',
+    has: /- \{"apiBase": "http[^"]*", name: a, provider: openai\}\n {2}- \{ "apiBase": "http[^"]*", provider: anthropic, name: b \}\n {2}- \{\n {4}"apiBase": "http[^"]*",\n {4}name: c/, edit: text => `# more\n${text}`
+  },
+  'Continue: JSON': { client: 'continue', file: CONTINUE, content: '{\n  "models": [\n    {\n      "name": "a",\n      "provider": "openai"\n    }\n  ]\n}', has: /\{\n {6}"apiBase": "http[^"]*",\n {6}"name"/, edit: text => text.replace('"a"', '"b"') },
+  'Continue: line ends of Windows, the mark, and no last line end': { client: 'continue', file: CONTINUE, content: '\uFEFFmodels:\r\n- name: a\r\n  provider: openai\r\n- model: b\r\n  provider: anthropic', has: /openai\r\n {2}apiBase: "[^\r]*"\r\n- model: b\r\n {2}provider: anthropic\r\n {2}apiBase: "[^\r]*"$/, edit: text => text.replace('name: a', 'name: z') },
+  'Continue: anchors that hand values on': {
+    client: 'continue', file: CONTINUE, content: '%YAML 1.1\n---\ndefaults: &d\n  provider: openai\n  apiBase: https://api.openai.com/v1/\nmodels:\n  - &a\n    <<: *d\n    name: a\n  - name: b\n    <<: *a\n  - name: c\n    <<: *d\n    apiBase: &u https://api.openai.com/v1\n  - {provider: openai, apiBase: *u}\n',
+    has: /<<: \*d\n {4}apiBase: "http[^]*- name: b\n {4}apiBase: "http[^]*apiBase: &u "http[^]*provider: openai, apiBase: "http/, edit: text => text.replace('defaults: &d\n', 'defaults: &d\n  roles: [chat]\n')
+  },
+  'Continue: texts of several lines, and two of one name': { client: 'continue', file: CONTINUE, content: 'models:\n  - provider: |-\n      openai\n    name: a\n  - name: a\n    apiBase: >-\n      https://api.openai.com/v1\n\n    provider: openai\n', has: /openai\n {4}apiBase: "http[^\n]*\n {4}name: a\n {2}- name: a\n {4}apiBase: "[^\n]*"\n\n/, edit: text => `${text}rules: []\n` },
   'kilo: an empty file': { client: 'kilo', file: '.config/kilo/kilo.json', content: '', has: /"baseURL"/ }
 }
 
@@ -145,6 +167,9 @@ t.test('JSON5 in its odd ways', async t => {
     t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 0, err: '' })
     t.equal(readFileSync(file, 'utf8'), `${content}\n`)
   }
+  const twice = put(home, CLAUDE, `{ "env": { "ANTHROPIC_BASE_URL": "https://api.anthropic.com", "ANTHROPIC_BASE_URL": "${ORIGIN}" } }`)
+  t.match(await setup(home, ['claude-code', '--undo', '--yes']), { code: 1, err: /the edit would change more than it should/ })
+  rmSync(twice)
   put(home, CLAUDE, '[]')
   t.match(await setup(home, ['claude-code', '--write', '--yes']), { code: 1, err: /it is no object/ })
 })
@@ -356,7 +381,66 @@ t.test('what can not be written well is left alone, and says why', async t => {
   const other = t.testdir({})
   put(other, CODEX, 'model_provider = "mine"\n')
   t.match(await setup(other, ['codex', '--write', '--yes']), { code: 1, err: /model_provider is "mine"/, out: /nothing to change/ })
-  t.match(await setup(home, ['continue', '--write']), { code: 1, err: /nothing is written for continue; codex-sidecar setup continue prints/ })
+  t.match(await setup(home, ['ai', '--write']), { code: 1, err: /nothing is written for ai; codex-sidecar setup ai prints/ })
+})
+
+t.test('Continue’s models are taken back by their names, wherever the user has put them', async t => {
+  const home = t.testdir({})
+  const file = put(home, CONTINUE, 'models:\n  - name: a\n    provider: openai\n    apiBase: https://api.openai.com/v1 # mine\n  - {name: b, provider: anthropic}\n')
+  t.match(await setup(home, ['continue', '--write', '--yes']), { code: 0, err: '' })
+  const ourUrl = `${ORIGIN}/v1/`
+  const local = '  - provider: ollama\n    apiBase: http://127.0.0.1:11434/\n'
+  writeFileSync(file, `models:\n${local}  - {name: b, "apiBase": "${ourUrl}", provider: anthropic}\n  - apiBase: ${ORIGIN}/v1 # new\n\n    # it\n    name: c\n    provider: other\n  - {name: d, # d\n    apiBase: ${ourUrl}}\n  - name: a\n    provider: openai\n    apiBase: "${ourUrl}" # mine\n`)
+  t.match(await setup(home, ['continue', '--undo', '--yes']), { code: 0, err: '' })
+  t.equal(readFileSync(file, 'utf8'), `models:\n${local}  - {name: b, provider: anthropic}\n  - # it\n    name: c\n    provider: other\n  - {name: d # d\n    }\n  - name: a\n    provider: openai\n    apiBase: https://api.openai.com/v1 # mine\n`)
+  t.match(await setup(home, ['continue', '--undo', '--yes']), { code: 0, err: '', out: /nothing to take back/ }, 'another program’s port is not asked about')
+})
+
+t.test('YAML that is no place for an edit is left alone, and says why', async t => {
+  const home = t.testdir({})
+  for (const [content, err] of [
+    ['models:\n  - name: a\n\t  provider: openai\n', /line 3 of it is not valid/],
+    ['a: 1\n---\nmodels: []\n', /line 2 of it is not valid/],
+    ['a: "secret\nb: 1\n', /line 3 of it is not valid/],
+    ['models: *secret\n', /config\.yaml is left alone: it is not valid/],
+    ['', /models has none with the provider openai or anthropic/],
+    ['[]', /models has none/],
+    ['models:\n  - uses: openai/gpt-5\n  - uses: anthropic/b\n    override: { apiBase: "http://x" }\n', /^[^\n]*uses: openai\/gpt-5 is a model from elsewhere; its override can have apiBase: http:\/\/127\.0\.0\.1:7257\/v1\/\n$/],
+    ['models:\n  - name: mine\n    provider: openai\n    apiBase: https://gate.example/v1\n', /models\.mine\.apiBase leads to an upstream of its own/],
+    ['models:\n  - name: mine\n    provider: openai\n    apiBase: # none\n', /models\.mine\.apiBase is empty/],
+    ['models:\n  - &a {name: a, provider: openai}\n  - *a\n', /the edit would change more than it should/],
+    ['%YAML 1.1\n---\nx: &x\n  models: [{name: a, provider: openai}]\n<<: *x\n', /models\.a is no mapping of its own/]
+  ] as const) {
+    const file = put(home, CONTINUE, content)
+    const done = await setup(home, ['continue', '--write', '--yes'])
+    t.match(done, { code: 1, err }, content)
+    t.notMatch(done.err, 'secret')
+    t.equal(readFileSync(file, 'utf8'), content)
+    t.strictSame(ours(home, '.continue'), [])
+  }
+  t.equal(yaml.sourceAt('a: 1', ['a', 'b', 'c']), undefined)
+  t.equal(yaml.sourceAt('a: { b: { c: 1 } }', ['a', 'b', 'c']), '1')
+  t.equal(yaml.sourceAt('a: { b: 1 }', ['a', 'c']), undefined)
+  t.equal(yaml.restore('a: 1', ['b'], '2'), 'a: 1')
+  t.equal(yaml.remove('a: 1', ['b', 'c']), 'a: 1')
+  t.equal(yaml.remove('a: 1', ['b']), 'a: 1')
+  t.equal(yaml.remove('{ a: 1 }', ['a']), '{ }')
+  t.equal(yaml.remove('{ a: 1, b: 2, c: 3 }', ['b']), '{ a: 1, c: 3 }')
+  t.equal(yaml.set('a:\n  b: 1\n', ['a', 'c'], 2), 'a:\n  b: 1\n  c: 2\n')
+})
+
+t.test('providers of Cline’s that are not there are its own to make, and its variables say where they are', async t => {
+  const home = t.testdir({})
+  t.match(await setup(home, ['cline', '--write', '--yes']), { code: 1, out: /nothing to change/, err: /cline auth -p openai-native -k "\$OPENAI_API_KEY" -m MODEL makes one/ })
+  t.notOk(existsSync(join(home, '.cline')))
+  const content = '{ "providers": { "openai-compatible": { "settings": { "baseUrl": "https://gate.example/v1" } }, "openai": {}, "openai-native": { "settings": {} } } }'
+  const file = put(home, CLINE, content)
+  t.match(await setup(home, ['cline', '--write', '--yes']), { code: 0, err: /providers\.openai-compatible\.settings\.baseUrl leads to an upstream of its own/ })
+  t.strictSame(JSON.parse(readFileSync(file, 'utf8')), { providers: { 'openai-compatible': { settings: { baseUrl: 'https://gate.example/v1' } }, openai: {}, 'openai-native': { settings: { baseUrl: `${ORIGIN}/v1` } } } })
+  const { cline, continue: continues } = targets
+  const of = (target: typeof cline, env: Record<string, string>): string | undefined => target?.({ HOME: '/h', ...env }, loadConfig(), { service: undefined, wanted: false }).file
+  t.strictSame([{}, { CLINE_DIR: '/c' }, { CLINE_DATA_DIR: '/d' }, { CLINE_PROVIDER_SETTINGS_PATH: '/p.json' }].map(env => of(cline, env)), ['/h/.cline/data/settings/providers.json', '/c/data/settings/providers.json', '/d/settings/providers.json', '/p.json'])
+  t.strictSame([{}, { CONTINUE_GLOBAL_DIR: '/g' }].map(env => of(continues, env)), ['/h/.continue/config.yaml', '/g/config.yaml'])
 })
 
 t.test('an API key goes to the route of API keys', async t => {

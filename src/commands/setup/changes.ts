@@ -12,6 +12,7 @@ import { catalogsOf, forgetInDatabases, forgetInFiles } from '../run/openclaw/ca
 import { leadOf } from '../run/plan.ts'
 import type { Path } from './edit/json.ts'
 import { json, toml, type Format } from './edit/format.ts'
+import { clineTarget, continueTarget } from './editors.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -125,5 +126,7 @@ export const targets: Readonly<Record<string, (env: Env, config: Config, started
   'claude-code': (env, config) => fixed(join(filled(env['CLAUDE_CONFIG_DIR']) ?? join(homeOf(env), '.claude'), 'settings.json'), { path: ['env', 'ANTHROPIC_BASE_URL'], value: baseUrls(ownOrigin(config)).root }),
   opencode: family('opencode'),
   kilo: family('kilo'),
+  cline: clineTarget,
+  continue: continueTarget,
   'qwen-code': (env, config) => fixed(join(filled(env['QWEN_HOME']) ?? join(homeOf(env), '.qwen'), 'settings.json'), { path: ['security', 'auth', 'baseUrl'], value: baseUrls(ownOrigin(config)).v1 })
 }

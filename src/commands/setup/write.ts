@@ -10,7 +10,8 @@ import { targets, type Change, type Target } from './changes.ts'
 import { isHardLinked, isReadOnly, keepCopy, latestCopy, readConfig, replaceConfig, type ClientConfig } from './client-config.ts'
 import { diffOf } from './diff.ts'
 import { EditError } from './edit/error.ts'
-import { applyChanges, pointsAsOurs, takeBack, valueAt, type Edited } from './edit/edits.ts'
+import { applyChanges, pointsAsOurs, takeBack, type Edited } from './edit/edits.ts'
+import { valueAt } from './edit/values.ts'
 import { givenFlags, localService } from './local-service.ts'
 import { pluginTarget } from './openclaw-plugin.ts'
 
@@ -27,7 +28,7 @@ function parsed (target: Target, text: string, name: string): Table {
     return target.format.parse(text)
   } catch (error) {
     const { line, lineNumber = line } = error as { line?: number, lineNumber?: number }
-    throw new EditError(`${name} is left alone: line ${lineNumber} of it is not valid`)
+    throw new EditError(`${name} is left alone: ${lineNumber === undefined ? '' : `line ${lineNumber} of `}it is not valid`)
   }
 }
 

@@ -8,19 +8,10 @@ import type { Change } from '../changes.ts'
 import { EditError } from './error.ts'
 import type { Path } from './json.ts'
 import type { Format } from './format.ts'
+import { valueAt, withValue } from './values.ts'
 
 /** What becomes of a text, and of what is left as it is. */
 export interface Edited { readonly text: string, readonly left: readonly string[] }
-
-/** What is at a path; undefined where there is nothing. */
-export const valueAt = (content: unknown, path: Path): unknown => path.reduce<unknown>((value, key) => tableOf(value)[key], content)
-
-/** The same content with another value at a path; without it where it is undefined. */
-function withValue (content: Table, [key = '', ...rest]: Path, value: unknown): Table {
-  const { [key]: old, ...others } = content
-  const inner = rest.length === 0 ? value : withValue(tableOf(old), rest, value)
-  return inner === undefined ? others : { ...others, [key]: inner }
-}
 
 /** What a content means, whatever objects it is made of. */
 const plain = (content: Table): unknown => JSON.parse(JSON.stringify(content))
@@ -71,9 +62,15 @@ function isOurs (value: unknown, ours: unknown, config: Config): boolean {
   return isDeepStrictEqual(value, ours) || own.length > 0 && keys.length === own.length && own.every(([key, inner]) => isOurs(tableOf(value)[key], inner, config))
 }
 
+/** Removes what is at a path; an anchor may hand on another value instead (`<<`). */
+function removed (text: string, path: Path, format: Format): string {
+  const rest = format.remove(text, path)
+  return checked(format, rest, withValue(format.parse(text), path, format.sourceAt(rest, path) === undefined ? valueAt(format.parse(rest), path) : undefined))
+}
+
 /** Removes what is at a path, and what holds nothing any more and was not there before. */
 function removeUp (text: string, path: Path, format: Format, before: unknown): string {
-  text = checked(format, format.remove(text, path), withValue(format.parse(text), path, undefined))
+  text = removed(text, path, format)
   const parent = path.slice(0, -1)
   if (parent.length === 0 || Object.keys(tableOf(valueAt(format.parse(text), parent))).length > 0 || valueAt(before, parent) !== undefined) return text
   return removeUp(text, parent, format, before)

@@ -12,7 +12,7 @@ type Object = Required<Place>
 const isObject = (place: Place | undefined): place is Object => place?.properties !== undefined
 
 /** Puts something into the place of a part of a text. */
-const splice = (text: string, { from, to }: Omit<Place, 'properties'>, inner: string): string => text.slice(0, from) + inner + text.slice(to)
+export const splice = (text: string, { from, to }: Omit<Place, 'properties'>, inner: string): string => text.slice(0, from) + inner + text.slice(to)
 
 /** The last property of a name: it is the one that counts. */
 const propertyOf = ({ properties }: Object, key: string | undefined): Property | undefined => properties.findLast(property => property.key === key)
