@@ -22,6 +22,7 @@ export const leadsHere = (url: URL, config: Config): boolean => isOwnHost(url.ho
 
 /** The port of this machine that a text leads to, where it is another one than the listener's. */
 export function otherPort (text: string, config: Config): number | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url !== undefined && isOwnHost(url.hostname, config) && !leadsHere(url, config) ? portOf(url) : undefined
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  return isOwnHost(url.hostname, config) && !leadsHere(url, config) ? portOf(url) : undefined
 }

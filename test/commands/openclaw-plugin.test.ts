@@ -32,6 +32,8 @@ t.test('a login that was refused is explained to OpenClaw’s user', async t => 
   }
   const silent = await read({ stopReason: 'error', content: [], errorMessage: '401 {"detail":"Unauthorized"}' })
   t.match(silent, [{ content: [], errorMessage: /sign in again/ }, {}], 'JSON is shown to nobody')
+  const { content, ...bare } = refused
+  t.match(await read(bare as Message), [{ content: [{ text: /Sign in again/ }] }, {}], 'one without any content too')
   const half = await read({ ...refused, content: [{ type: 'text', text: 'half' }] })
   t.match(half, [{ content: [{ text: 'half' }] }, {}], 'what was said before stays')
 })
@@ -40,6 +42,7 @@ t.test('everything else stays as it is', async t => {
   for (const message of [{ stopReason: 'stop', content: [{ type: 'text', text: '401 is a number' }] }, { stopReason: 'error', content: [], errorMessage: '500 out of order' }, { stopReason: 'error', content: [] }]) {
     for (const seen of await read(message)) t.equal(seen, message)
   }
+  t.equal(await explained({ result: async () => undefined }).result(), undefined)
   const other = {}
   t.equal(explained(other), other, 'also what is no stream of messages')
 })

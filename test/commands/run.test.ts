@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname } from 'node:path'
 import json5 from 'json5'
 import t, { type Test } from 'tap'
+import { request } from 'undici'
 import { keepBeside, writeBeside } from '../../src/commands/run/beside.ts'
 import { planClaude } from '../../src/commands/run/claude.ts'
 import { planFor } from '../../src/commands/run/clients.ts'
@@ -13,7 +14,7 @@ import { logFile, openLogFile, stateFolder } from '../../src/commands/run/log-fi
 import { forgetInDatabases } from '../../src/commands/run/openclaw/catalogs.ts'
 import { planOpencode } from '../../src/commands/run/opencode.ts'
 import { hasTerminal, isTerminalGone } from '../../src/commands/terminal.ts'
-import { watchOver } from '../../src/commands/run/watchdog.ts'
+import { watchdog } from '../../src/commands/run/watchdog.ts'
 import { inheritedSockets } from '../../src/commands/socket-activation.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { appears, commandLine, say, startProcess } from '../fixtures/program.ts'
@@ -259,7 +260,9 @@ t.test('Windows has its own ways: a console for all, and children that end by th
   t.notOk(hasTerminal('linux', '/nowhere/tty'))
   t.ok(isTerminalGone(false, 'win32'), 'a hangup there is a closed console')
   t.strictSame([['/dev/null', true], ['/nowhere/tty', true], ['/nowhere/tty', false]].map(([path, had]) => isTerminalGone(had as boolean, 'linux', path as string)), [false, true, false])
-  watchOver(0, undefined, 'win32')()
+  const nobody = watchdog(undefined, 'win32')
+  nobody.watch(1)
+  nobody.dismiss()
 
   const npm = { 'openclaw.cmd': '', openclaw: '#!/bin/sh\n', node_modules: { openclaw: { 'package.json': '{ "name": "openclaw", "version": "2026.4.9" }' } } }
   const dir = t.testdir({ npm, '.codex': { 'config.toml': 'openai_base_url = "https://gate.example/v1"\r\n' }, '.claude': { 'settings.json': '{\r\n "env": { "ANTHROPIC_BASE_URL": "http://127.0.0.1:7257" }\r\n}' } })
@@ -404,7 +407,8 @@ t.test('kill -9 of us takes OpenClaw’s copy away too, and puts its catalog bac
   const state = `${home}/.openclaw`
   const program = startProcess(t, commandLine(['run', '--', `${home}/openclaw`]), { detached: true, env: { HOME: home, XDG_STATE_HOME: home, OPENCLAW_HOME: '', OPENCLAW_STATE_DIR: '', OPENCLAW_CONFIG_PATH: '' } })
   await program.printed(/^up$/m) // not a folder's name
-  t.match(readFileSync(`${state}/agents/main/agent/models.json`, 'utf8'), /^http:\/\/127\.0\.0\.1:\d+\/backend-api\/codex$/m)
+  const [origin = ''] = /^http:\/\/127\.0\.0\.1:\d+(?=\/backend-api\/codex$)/m.exec(readFileSync(`${state}/agents/main/agent/models.json`, 'utf8')) ?? []
+  await request(`${origin}/livez`) // by now it has told who is to be watched over
   t.equal(readdirSync(state).length, 4)
   const watcher = watch(`${state}/agents/new/agent`)
   program.child.kill('SIGKILL')

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '../../src/cli.ts'
 import { targets } from '../../src/commands/setup/changes.ts'
+import { otherPort } from '../../src/commands/own-address.ts'
 import { diffOf } from '../../src/commands/setup/diff.ts'
 import { applyChanges } from '../../src/commands/setup/edit/edits.ts'
 import { json, yaml } from '../../src/commands/setup/edit/format.ts'
@@ -551,4 +552,9 @@ t.test('an edit touches its own place only', async t => {
   t.match(diffOf('f', 'a\nb\n"auth": "x", "y": "sk-1"\nc\nd', 'a\nB\n"auth": "x", "y": "sk-1"\nc'), /^---.*\n.*\n@@ line 2 @@\n-b\n\+B\n@@ line 5 @@\n-d\n$/)
   t.match(diffOf('f', '', '"auth": "x", "y": "sk-1"'), /\+"auth": "…", "y": "…"\n/)
   t.match(diffOf('f', 'a\n"apiKey": "s3", x\nb', 'a\nc\nb'), /^--- f\n\+\+\+ f\n@@ line 2 @@\n-"apiKey": "…", x\n\+c\n$/)
+})
+
+t.test('another port of this machine is told from what leads elsewhere', async t => {
+  const config = loadConfig({ env: {} })
+  t.strictSame(['http://localhost:1/v1', ORIGIN, 'https://gate.example/v1', 'nowhere'].map(text => otherPort(text, config)), [1, undefined, undefined, undefined])
 })

@@ -371,6 +371,20 @@ t.test('our shutdown closes WebSockets with 1012: idle ones at once, busy ones w
     await app.close()
     t.equal((await closed)[0], 1012)
   })
+  await t.test('thinking about a message, which is more than a moment of silence', async t => {
+    const upstream = await startSocketUpstream(t, socket => {
+      socket.on('message', () => { setTimeout(() => { socket.send('thought') }, 500) })
+    })
+    const { url, app } = await startSidecar(t, { upstream: upstream.url, times: { drain: 3_000 } })
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/responses`, { headers: bearer('good') })
+    await once(socket, 'open')
+    const [answered, closed] = [once(socket, 'message'), once(socket, 'close')]
+    socket.send('think')
+    const ended = app.close()
+    t.equal(String((await answered)[0]), 'thought')
+    t.equal((await closed)[0], 1012)
+    await ended
+  })
   await t.test('within a frame', async t => {
     const upstream = await startRawUpstream(t, socket => { socket.once('data', () => socket.write(`${switching}\x81\x05hi`, 'latin1')) })
     const { port, app } = await startSidecar(t, { upstream: upstream.url, times: { drain: 50 } })

@@ -1,7 +1,7 @@
 import spawn from 'cross-spawn'
 import { constants } from 'node:os'
 import type { Footprint } from './beside.ts'
-import { watchOver } from './watchdog.ts'
+import { watchdog } from './watchdog.ts'
 
 /** How a child ended: its exit code, or that of a shell for the signal that ended it. */
 export interface Ended { readonly code: number, readonly signal: NodeJS.Signals | null }
@@ -34,8 +34,9 @@ export interface Program {
  */
 export function runChild ({ command, args, env, terminal, footprint, after }: Program, failed: (code: string) => void): Promise<Ended> {
   return new Promise(resolve => {
+    const { watch, dismiss } = watchdog(footprint)
     const child = spawn(command, [...args], { env, stdio: 'inherit' })
-    const dismiss = child.pid === undefined ? (): void => {} : watchOver(child.pid, footprint)
+    watch(child.pid)
     const listeners = new Map<NodeJS.Signals, () => void>()
     for (const signal of toPass) listeners.set(signal, () => { child.kill(signal) })
     for (const signal of ofTerminals) listeners.set(signal, terminal ? () => {} : () => { child.kill(signal) })
