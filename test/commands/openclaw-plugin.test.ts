@@ -42,7 +42,8 @@ t.test('everything else stays as it is', async t => {
   for (const message of [{ stopReason: 'stop', content: [{ type: 'text', text: '401 is a number' }] }, { stopReason: 'error', content: [], errorMessage: '500 out of order' }, { stopReason: 'error', content: [] }]) {
     for (const seen of await read(message)) t.equal(seen, message)
   }
-  t.equal(await explained({ result: async () => undefined }).result(), undefined)
+  const empty = explained({ result: async (): Promise<unknown> => undefined, async * [Symbol.asyncIterator] () { yield await later(0, { type: 'error', error: undefined }) } })
+  t.equal(await empty.result(), undefined)
   const other = {}
   t.equal(explained(other), other, 'also what is no stream of messages')
 })
