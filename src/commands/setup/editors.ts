@@ -6,8 +6,9 @@ import { tableOf, textOf, type Table } from '../../wire/json.ts'
 import { pointsHere } from '../doctor/clients/base-url.ts'
 import { ownOrigin } from '../own-address.ts'
 import type { Change, Target } from './changes.ts'
-import { json, yaml } from './edit/format.ts'
+import { json } from './edit/format.ts'
 import { namesIn } from './edit/values.ts'
+import { yaml } from './edit/yaml.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

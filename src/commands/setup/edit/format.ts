@@ -3,7 +3,6 @@ import { parse as parseToml } from 'smol-toml'
 import { tableOf, type Table } from '../../../wire/json.ts'
 import { removeAt, setAt, sourceAt, type Path } from './json.ts'
 import { removeToml, setToml, tomlSourceAt } from './toml.ts'
-import { parseYaml, removeYaml, restoreYaml, setYaml, yamlSourceAt } from './yaml.ts'
 
 /** How a kind of file is read and edited; edits keep everything else as it is. */
 export interface Format {
@@ -44,15 +43,5 @@ export const toml: Format = {
   set: (text, [key = ''], value) => setToml(text, key, JSON.stringify(value)),
   restore: (text, [key = ''], source) => setToml(text, key, source),
   remove: (text, [key = '']) => removeToml(text, key),
-  empty: ''
-}
-
-/** YAML: what is written is a JSON text, which it takes everywhere. */
-export const yaml: Format = {
-  parse: parseYaml,
-  sourceAt: yamlSourceAt,
-  set: (text, path, value) => setYaml(text, path, JSON.stringify(value)),
-  restore: restoreYaml,
-  remove: removeYaml,
   empty: ''
 }

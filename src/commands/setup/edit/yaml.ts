@@ -2,6 +2,7 @@ import { isAlias, isMap, isScalar, isSeq, parseDocument, type CST, type Document
 import { newlineOf } from '../client-config.ts'
 import { tableOf, type Table } from '../../../wire/json.ts'
 import { EditError } from './error.ts'
+import type { Format } from './format.ts'
 import { splice, type Path } from './json.ts'
 import { past } from './scan.ts'
 import { namesIn, valueAt } from './values.ts'
@@ -19,7 +20,7 @@ const read = (text: string): Document.Parsed => parseDocument(text, { keepSource
  * What a text of one document means, as Continue reads it: with the version that it names, and 1.2 where it names none.
  * @throws an error with the `line` where the parser stopped; without one where an alias leads nowhere
  */
-export function parseYaml (text: string): Table {
+function parseYaml (text: string): Table {
   const document = read(text)
   const [error] = document.errors
   if (error !== undefined) throw Object.assign(new Error('it is no YAML'), { line: text.slice(0, error.pos[0]).split('\n').length })
@@ -57,7 +58,7 @@ function placeOf (text: string, path: Path): Span | undefined {
 }
 
 /** A value's own text; undefined where there is none. */
-export function yamlSourceAt (text: string, path: Path): string | undefined {
+function yamlSourceAt (text: string, path: Path): string | undefined {
   const place = placeOf(text, path)
   return place && text.slice(place.from, place.to)
 }
@@ -69,7 +70,7 @@ export function yamlSourceAt (text: string, path: Path): string | undefined {
  * @param value its text
  * @throws EditError where something on the way is no mapping, or the key has no value
  */
-export function setYaml (text: string, path: Path, value: string): string {
+function setYaml (text: string, path: Path, value: string): string {
   const key = path.at(-1) as string
   const place = placeOf(text, path)
   if (place !== undefined) {
@@ -91,7 +92,7 @@ export function setYaml (text: string, path: Path, value: string): string {
 }
 
 /** Puts a value's own text back. */
-export function restoreYaml (text: string, path: Path, source: string): string {
+function restoreYaml (text: string, path: Path, source: string): string {
   const place = placeOf(text, path)
   return place === undefined ? text : splice(text, place, source)
 }
@@ -116,11 +117,21 @@ function blockCut (text: string, { from, to }: Span): Span {
 }
 
 /** Takes a pair out. */
-export function removeYaml (text: string, path: Path): string {
+function removeYaml (text: string, path: Path): string {
   const map = mapAt(text, path)
   const pair = map && pairOf(map, path.at(-1))
   if (map === undefined || pair === undefined) return text
   const span = { from: spanOf(text, pair.key).from, to: spanOf(text, pair.value).to }
   const cuts = map.flow === true ? flowCuts(text, map, pair, span) : [blockCut(text, span)]
   return cuts.sort((a, b) => b.from - a.from).reduce((rest, cut) => splice(rest, cut, ''), text)
+}
+
+/** YAML: what is written is a JSON text, which it takes everywhere. It stands here so that commands that edit none do not wait for its parser. */
+export const yaml: Format = {
+  parse: parseYaml,
+  sourceAt: yamlSourceAt,
+  set: (text, path, value) => setYaml(text, path, JSON.stringify(value)),
+  restore: restoreYaml,
+  remove: removeYaml,
+  empty: ''
 }
