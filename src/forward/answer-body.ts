@@ -5,7 +5,7 @@ import type { RequestRecord } from '../telemetry/record.ts'
 import type { Decision } from '../verdict/guard.ts'
 import { refusalWords } from '../verdict/testimony/words.ts'
 import { valuesOf } from '../wire/headers.ts'
-import { ErrorBody, holdable } from './error-body.ts'
+import { ErrorBody, holdable, type Room } from './error-body.ts'
 import { relay } from './relay.ts'
 import type { Head, ResponseBody } from './response-body.ts'
 
@@ -18,12 +18,14 @@ export interface AnswerOptions {
   readonly path: string
   /** ms of silence until a sign of life is put into a model's stream. */
   readonly heartbeat: number | undefined
+  /** For error answers that are large. */
+  readonly room: Room
   /** Ends the upstream exchange; `fail` of the body follows. */
   readonly abort: (error: SidecarError) => void
 }
 
 /** Begins the upstream's answer to the client; error answers are held back, except those whose declared length is too large for that. */
-export function answerBody (head: Head, { response, record, decision, config: { limits, times }, path, heartbeat, abort }: AnswerOptions): ResponseBody {
+export function answerBody (head: Head, { response, record, decision, config: { limits, times }, path, heartbeat, room, abort }: AnswerOptions): ResponseBody {
   const { status, headers } = head
   const onward = (head: Head): ResponseBody => relay(response, head, { path, heartbeat, overhear: decision.overhear })
   if (!holdable(response.req.method, head, limits.errorBodyBytes)) {
@@ -31,7 +33,7 @@ export function answerBody (head: Head, { response, record, decision, config: { 
     return onward(head)
   }
   return new ErrorBody({
-    ...head, response, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody, relay: onward, abort,
+    ...head, response, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody, relay: onward, room, abort,
     learn: body => {
       const dead = decision.learn(status, headers, body)
       if (status === 401 && body !== undefined) record.relayed = { dead, words: refusalWords(headers, body, decision.credential) }

@@ -10,6 +10,9 @@ import type { Head, ResponseBody } from './response-body.ts'
 export const holdable = (method: string | undefined, { status, headers }: Head, limit: number): boolean =>
   status >= 400 && method !== 'HEAD' && Number(valuesOf(headers, 'content-length')[0] ?? 0) <= limit
 
+/** Bytes that are left for bodies of more than the limit. */
+export interface Room { left: number }
+
 export interface ErrorBodyOptions extends Head {
   response: ServerResponse
   requestId: string
@@ -19,6 +22,8 @@ export interface ErrorBodyOptions extends Head {
   patience: number
   /** Told once: the whole body, or undefined when it did not arrive whole. Returns headers to add. */
   learn: (body: Buffer | undefined) => readonly string[]
+  /** What is left of the bytes that all bodies together may hold back beyond the limit. */
+  room: Room
   /** Begins the answer as one that is not held back. */
   relay: (head: Head) => ResponseBody
   /** Ends the upstream exchange; `fail` follows. */
@@ -28,8 +33,17 @@ export interface ErrorBodyOptions extends Head {
 /** How many times the limit is held back at most: error pages can be large, endless ones must not be waited for. */
 const HELD = 16
 
+/** How many times the limit all bodies together hold back beyond theirs: the clients' heads wait, but not at the price of all memory. */
+const HELD_BY_ALL = 256
+
+/** How many times the limit must come within the patience so that a body will soon be whole, or be too much. */
+const FAST = 4
+
 /** How many times the patience is had with any other error than a 401: only that one's client has a token to renew, and waits for it. */
 const OTHERS = 5
+
+/** What all error bodies together may hold back beyond the limit, in bytes. */
+export const roomFor = (limit: number): Room => ({ left: limit * HELD_BY_ALL })
 
 /** The upstream's fields that still say something when its body is replaced by ours. */
 const kept = /^(?:www-authenticate|retry-after|x-should-retry|cf-ray|request-id|x-oai-request-id|set-cookie|x-openai-authorization-error|anthropic-ratelimit-.*|x-ratelimit-.*)$/i
@@ -44,6 +58,8 @@ export class ErrorBody implements ResponseBody {
   readonly #timer: NodeJS.Timeout
   #chunks: Buffer[] = []
   #size = 0
+  /** Bytes taken of the room for all. */
+  #taken = 0
   /** Times that the patience was over, how many bytes were there the last time, and when the last of them came. */
   #waits = 0
   #seen = 0
@@ -54,15 +70,26 @@ export class ErrorBody implements ResponseBody {
   constructor (options: ErrorBodyOptions) {
     this.#options = options
     this.#timer = setTimeout(() => { this.#impatient() }, options.patience)
-    options.response.once('close', () => { clearTimeout(this.#timer) })
+    options.response.once('close', () => {
+      clearTimeout(this.#timer)
+      this.#giveBack()
+    })
   }
 
   data (chunk: Buffer): boolean {
     if (this.#onward !== undefined) return this.#onward.data(chunk)
     this.#size += chunk.length
     this.#cameAt = performance.now()
-    if (this.#size <= this.#options.limit * HELD) this.#chunks.push(chunk)
-    else this.#giveUp('upstream_protocol')
+    const { limit, room } = this.#options
+    if (this.#size > limit * HELD) {
+      this.#giveUp('upstream_protocol')
+      return true
+    }
+    this.#chunks.push(chunk)
+    const more = Math.max(0, this.#size - limit) - this.#taken
+    this.#taken += more
+    room.left -= more
+    if (room.left < 0) this.#goOn()
     return true
   }
 
@@ -92,14 +119,15 @@ export class ErrorBody implements ResponseBody {
     const { status, limit, patience } = this.#options
     const came = this.#size - this.#seen
     this.#seen = this.#size
-    const fast = came > limit // it will soon be whole, or be too much
+    const fast = came > limit * FAST
     if (!fast && performance.now() - this.#cameAt < patience / 2) this.#goOn()
     else if (fast || (status !== 401 && ++this.#waits < OTHERS)) this.#timer.refresh()
     else this.#giveUp('upstream_timeout')
   }
 
-  /** It comes, but slowly: what there is of it goes out, and the rest as it comes. */
+  /** It comes, but slowly, or there is no room for it: what there is of it goes out, and the rest as it comes. */
   #goOn (): void {
+    clearTimeout(this.#timer)
     const { response, status, message, headers, learn, relay } = this.#options
     const onward = this.#onward = relay({ status, message, headers: [...headers, ...learn(undefined)] })
     try {
@@ -108,6 +136,12 @@ export class ErrorBody implements ResponseBody {
       abandon(response) // a field that undici took and Node does not
     }
     this.#chunks = []
+    this.#giveBack()
+  }
+
+  #giveBack (): void {
+    this.#options.room.left += this.#taken
+    this.#taken = 0
   }
 
   #giveUp (code: 'upstream_timeout' | 'upstream_protocol'): void {

@@ -17,6 +17,7 @@ import type { Decision } from '../verdict/guard.ts'
 import { onPrivateNetwork } from '../wire/cors.ts'
 import { decodeRaw, endToEnd, valuesOf } from '../wire/headers.ts'
 import { answerBody } from './answer-body.ts'
+import type { Room } from './error-body.ts'
 import { Interim } from './interim.ts'
 import { Progress } from './replay.ts'
 import type { ResponseBody } from './response-body.ts'
@@ -32,6 +33,8 @@ export interface ExchangeOptions {
   onUpgrade: ((headers: readonly string[], socket: UpgradedSocket) => void) | undefined
   /** ms of silence until a sign of life is put into a model's stream. */
   heartbeat: number | undefined
+  /** For error answers that are large, of all exchanges. */
+  room: Room
   /** What goes upstream; its body is that of the upload. */
   head: LaneDispatch & { headers: readonly string[] }
   /** Makes references to the upstream in an answer's raw header list lead here. */
@@ -115,9 +118,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
     upload?.settle()
     const headers = record.upstreamFields = onPrivateNetwork(response.req, status, endToEnd(decodeRaw(raw)))
     relocate(headers)
-    const { config, decision, heartbeat, head: { path } } = this.#options
+    const { config, decision, heartbeat, room, head: { path } } = this.#options
     this.#body = answerBody({ status, message: printable.test(reason) ? reason : '', headers }, {
-      response, record, decision, config, path, heartbeat, abort: error => { this.#abort?.(error) }
+      response, record, decision, config, path, heartbeat, room, abort: error => { this.#abort?.(error) }
     })
     return true
   }

@@ -12,6 +12,7 @@ import type { Upstream } from '../upstream/upstream.ts'
 import type { Decision } from '../verdict/guard.ts'
 import { holderOf } from '../verdict/unjudged.ts'
 import { endToEnd } from '../wire/headers.ts'
+import { roomFor } from './error-body.ts'
 import { Exchange } from './exchange.ts'
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
@@ -61,6 +62,7 @@ export interface Judged {
  * @throws SidecarError `lane_full` for a WebSocket too many, or the last failure of an upstream that can not be connected to; every later failure becomes an answer
  */
 export function createForward ({ config, drain, tunnels, loop }: ForwardOptions) {
+  const room = roomFor(config.limits.errorBodyBytes)
   const uploadLimits = { ...config.limits, idle: config.times.idleUpload }
   return function forward (request: FastifyRequest, reply: FastifyReply, { upstream, decision, fields, upgrade, leave }: Judged): void {
     const { raw, record } = request
@@ -78,6 +80,7 @@ export function createForward ({ config, drain, tunnels, loop }: ForwardOptions)
       config, lane, decision, record, upload,
       response: reply.raw,
       heartbeat: upstream.route.heartbeat,
+      room,
       head: {
         origin: upstream.origin,
         path: upstream.pathFor(request.url),

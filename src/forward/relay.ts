@@ -33,7 +33,7 @@ function bodyFor (response: ServerResponse, head: Head, { path, heartbeat, overh
   const { headers, status } = head
   const type = valuesOf(headers, 'content-type')[0] ?? ''
   const protocol = protocolOf(response.req.method as string, pathOf(path))
-  const declared = eventStream.test(type)
+  const declared = status < 400 && eventStream.test(type) // an error's events have no end of their own that could be missed
   const coding = codingOf(headers)
   const possible = declared || (status < 300 && protocol !== 'other' && (vague.test(type.trim()) || (coding === '' && json.test(type))))
   if (!possible || valuesOf(headers, 'content-length').length > 0) return new PlainBody(response, head)

@@ -217,3 +217,30 @@ t.test('a broken connection whose reader takes nothing is not waited for', async
   const [error] = await once(socket, 'error') as [NodeJS.ErrnoException]
   t.match(error.code, /^(?:EPIPE|ECONNRESET)$/)
 })
+
+t.test('a connection that ended in order before it broke is not taken for a broken one', async t => {
+  const server = createServer({ pauseOnConnect: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  for (const [name, inOrder] of [['an end, then a reset', true], ['a reset', false]] as const) {
+    await t.test(name, async t => {
+      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
+      let broken = false
+      readOutFirst(socket, () => { broken = true })
+      const [[peer]] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, once(socket, 'connect')])
+      await new Promise(resolve => { socket.write('what is not read', resolve) })
+      const gone = once(peer, 'close')
+      if (inOrder) peer.end('whole', () => { peer.resetAndDestroy() })
+      else peer.write('half', () => { peer.resetAndDestroy() })
+      await gone
+      let received = ''
+      const failed = once(socket, 'error')
+      socket.write('more', () => {}) // fails at once, before anything is read
+      socket.on('data', (chunk: Buffer) => { received += chunk.toString() }).resume()
+      await failed
+      t.equal(received, inOrder ? 'whole' : 'half')
+      t.equal(broken, !inOrder || process.platform !== 'linux')
+    })
+  }
+})

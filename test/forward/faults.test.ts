@@ -85,11 +85,11 @@ t.test('an error answer that is large, or comes slowly, is what the upstream sen
   const last = '0\r\nX-T: 1\r\n\r\n'
   const head = (status: number, more = ''): string => `HTTP/1.1 ${status} No\r\nContent-Type: text/html\r\nX-Request-Id: theirs\r\n${more}Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n`
   /** What a client gets of an upstream that behaves so. */
-  const through = async (t: Test, behave: (socket: Socket) => void, errorBody = 50) => {
+  const through = async (t: Test, behave: (socket: Socket) => void, errorBody = 50, asked = get) => {
     const upstream = await startRawUpstream(t, socket => { socket.once('data', () => { behave(socket) }) })
     const { port } = await startSidecar(t, { upstream: upstream.url, times: { errorBody } })
     const client = new RawClient(t, port)
-    client.write(get)
+    client.write(asked)
     return client
   }
   /** Sends a byte again and again until it is told to stop. */
@@ -124,7 +124,22 @@ t.test('an error answer that is large, or comes slowly, is what the upstream sen
     })
     t.match(await client.answer(), { status: 403, body: '{"error":1}\n' })
   })
-  for (const [name, status, first, errorBody] of [['401 byte by byte', 401, '', 1_000], ['503 byte by byte behind 70 KB', 503, 'x'.repeat(70_000), 50]] as const) {
+  for (const coding of ['', 'Content-Encoding: gzip\r\n']) {
+    await t.test(`429 that is a slow event stream without a terminal event${coding === '' ? '' : ', gzip'}`, async t => {
+      let upstream: Socket | undefined
+      const client = await through(t, socket => {
+        upstream = socket
+        socket.write(`HTTP/1.1 429 No\r\nContent-Type: text/event-stream\r\n${coding}Transfer-Encoding: chunked\r\n\r\n`)
+        trickle(socket)
+      }, 50, post('{}'))
+      await client.until(() => client.received.includes('\r\n\r\n'))
+      const words = 'event: ping\ndata: {"type":"ping"}\n\n'
+      upstream?.end(Buffer.concat([chunk(coding === '' ? words : gzipSync(words)), Buffer.from('0\r\n\r\n')]))
+      await client.until(() => client.received.endsWith('0\r\n\r\n'))
+      t.match(await client.answer(), { status: 429 })
+    })
+  }
+  for (const [name, status, first, errorBody] of [['401 byte by byte', 401, '', 1_000], ['503 byte by byte behind 70 KB', 503, 'x'.repeat(70_000), 50], ['503 byte by byte behind 300 KB', 503, 'x'.repeat(300_000), 50]] as const) {
     await t.test(`${name} begins before its end`, async t => {
       let stop = (): string => ''
       let upstream: Socket | undefined
@@ -155,10 +170,41 @@ t.test('an error answer that is large, or comes slowly, is what the upstream sen
       await t.rejects(client.answer(), /^cut within/)
     })
   }
+  await t.test('many at once are held back only as far as there is room for all of them', async t => {
+    const limit = 1_000 // 256 times as much for all, 16 for each
+    const body = 'x'.repeat(15_900)
+    const sockets: Socket[] = []
+    let asked: (() => void) | undefined
+    const upstream = await startRawUpstream(t, socket => {
+      socket.once('data', () => {
+        sockets.push(socket)
+        socket.write(head(503) + chunk(body).toString(), () => asked?.())
+      })
+    })
+    const { port } = await startSidecar(t, { upstream: upstream.url, limits: { errorBodyBytes: limit }, times: { errorBody: 60_000 } })
+    for (const round of ['at first', 'again, since the room was given back']) {
+      const clients: RawClient[] = []
+      while (clients.length < 20) {
+        const client = new RawClient(t, port)
+        clients.push(client)
+        const there = new Promise<void>(resolve => { asked = resolve })
+        client.write(get)
+        await there
+      }
+      await Promise.any(clients.map(async client => { await client.until(() => client.received.includes('\r\n\r\n')) }))
+      t.ok(clients.filter(({ received }) => received !== '').length < 10, `most are held back, ${round}`)
+      for (const socket of sockets) socket.end(last)
+      for (const client of clients) {
+        const answer = await client.answer()
+        t.ok(answer.status === 503 && answer.body === body, 'byte for byte')
+      }
+      sockets.length = 0
+    }
+  })
   await t.test('one whose head can not be written ends its connection only', async t => {
     const server = createServer((_request, response) => {
       const body = new ErrorBody({
-        status: 503, message: '', headers: ['no token', ''], response, requestId: '', limit: 1_000_000, patience: 50, learn: () => [], abort: () => {},
+        status: 503, message: '', headers: ['no token', ''], response, requestId: '', limit: 1_000_000, patience: 50, room: { left: 0 }, learn: () => [], abort: () => {},
         relay: head => relay(response, head, { path: '/v1/models', heartbeat: undefined, overhear: () => {} })
       })
       const timer = setInterval(() => { body.data(Buffer.alloc(70_000)) }, 5)

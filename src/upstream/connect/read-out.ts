@@ -19,7 +19,7 @@ export function readOutFirst (socket: Socket, onEnd: () => void): void {
   socket.on('end', () => { if (failed) onEnd() })
   const held = (done: Done): Done => error => {
     if (!gone.has(error?.code)) return done(error)
-    failed = true
+    failed = error?.code !== 'EPIPE' || process.platform !== 'linux' // which says it where an orderly end came before the reset; others of each
     const fail = (): void => {
       clearTimeout(timer)
       socket.off('end', fail)
