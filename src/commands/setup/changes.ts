@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { baseUrls, type LocalService } from '../../status/setup-lines.ts'
 import { tableOf, textOf, type Table } from '../../wire/json.ts'
@@ -9,6 +9,8 @@ import { ownOrigin } from '../own-address.ts'
 import { pointsHere } from '../doctor/clients/base-url.ts'
 import { commandSqlite, ownSqlite } from '../../logins/sqlite.ts'
 import { catalogsOf, forgetInDatabases, forgetInFiles } from '../run/openclaw/catalogs.ts'
+import { loginPath } from '../run/codex.ts'
+import { withIncludes } from '../run/openclaw/includes.ts'
 import { leadOf } from '../run/plan.ts'
 import type { Path } from './edit/json.ts'
 import { json, toml, type Format } from './edit/format.ts'
@@ -40,6 +42,12 @@ function fixed (file: string, ...changes: readonly Change[]): Target {
   return { file, format: json, changes: () => changes, possible: () => changes }
 }
 
+/** For good a login in a file counts more than a key that only this shell may have; without one the key is what there is. */
+function lastingPath (env: Env, settings: Table): string {
+  const { present, paths } = codexLogin(env, settings)
+  return present ? String(paths[0]) : loginPath(env, settings)
+}
+
 const providerOf = (settings: Table): string => textOf(settings['model_provider']) ?? 'openai'
 
 function codexTarget (env: Env, config: Config): Target {
@@ -48,7 +56,7 @@ function codexTarget (env: Env, config: Config): Target {
   return {
     file: join(codexFolder(env), 'config.toml'),
     format: toml,
-    changes: settings => providerOf(settings) === 'openai' ? [change(codexLogin(env, settings).paths[0] === API_KEY ? v1 : codex)] : [],
+    changes: settings => providerOf(settings) === 'openai' ? [change(lastingPath(env, settings) === API_KEY ? v1 : codex)] : [],
     possible: () => [change(codex)],
     left: settings => providerOf(settings) === 'openai' ? [] : [`model_provider is ${JSON.stringify(providerOf(settings))}; codex-sidecar setup codex prints what its base_url can be`]
   }
@@ -57,10 +65,11 @@ function codexTarget (env: Env, config: Config): Target {
 /** Up to 2026.4 the Codex route is a provider of its own, later the one of OpenAI (contract.md section 1). */
 const isOld = (content: Table): boolean => /^2026\.[1-4]\./.test(textOf(tableOf(content['meta'])['lastTouchedVersion']) ?? '') || 'openai-codex' in tableOf(tableOf(content['models'])['providers'])
 
-/** Whether OpenAI is reached by API keys alone: the ChatGPT route takes none. */
-function hasKeysOnly (content: Table): boolean {
-  const modes = Object.values(tableOf(tableOf(content['auth'])['profiles'])).map(tableOf).filter(({ provider }) => provider === 'openai').map(({ mode }) => mode)
-  return modes.length > 0 && modes.every(mode => mode === 'api_key')
+/** Whether OpenAI is reached by API keys alone, those of profiles or that of a variable: the ChatGPT route takes none. */
+function hasKeysOnly (content: Table, env: Env): boolean {
+  const profiles = Object.values(tableOf(tableOf(content['auth'])['profiles'])).map(tableOf).filter(({ provider }) => /^openai\b/.test(String(provider)))
+  const own = profiles.filter(({ provider }) => provider === 'openai')
+  return own.length > 0 ? own.every(({ mode }) => mode === 'api_key') : profiles.length === 0 && filled(env['OPENAI_API_KEY']) !== undefined
 }
 
 /** The base URL for OpenClaw's API by that name; undefined for one that has no route here. */
@@ -102,7 +111,7 @@ export function openclawTarget (env: Env, config: Config, { service: localServic
       forgetInDatabases(catalogs, urls.root, () => ownSqlite() ?? commandSqlite(env))
     },
     changes: content => {
-      const fitting = isOld(content) ? old : hasKeysOnly(content) ? keysBy(started) : loginBy(started)
+      const fitting = isOld(content) ? old : hasKeysOnly(withIncludes(content, dirname(file)), env) ? keysBy(started) : loginBy(started)
       const present = known(content, fitting, started)
       return present.some(({ path }) => path[2] === fitting.path[2]) ? present : [fitting, ...present]
     },
