@@ -92,7 +92,7 @@ export async function run (args: readonly string[], context: Omit<CommandContext
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry === undefined || words.length > entry.words) {
-    stderr.write(`codex-sidecar: unknown ${entry === undefined ? `command ${JSON.stringify(name)}` : `word ${JSON.stringify(words[entry.words])}${first === 'run' ? `, perhaps codex-sidecar run -- ${words.join(' ')}` : ''}`}; see codex-sidecar --help\n`)
+    stderr.write(`codex-sidecar: unknown ${entry === undefined ? `command ${JSON.stringify(name)}${Object.hasOwn(commands, `${name} --`) ? `, perhaps codex-sidecar ${[name, '--', ...words].join(' ')}` : ''}` : `word ${JSON.stringify(words[entry.words])}${first === 'run' ? `, perhaps codex-sidecar run -- ${words.join(' ')}` : ''}`}; see codex-sidecar --help\n`)
     return 2
   }
   try {

@@ -34,7 +34,7 @@ export async function askRunning (config: Config, { method = 'GET', path, header
 }
 
 /** For a person, where none answers. */
-export const notRunning = (config: Config): string => `codex-sidecar: none answers at ${runningOrigin(config)}\n`
+export const notRunning = (config: Config): string => `codex-sidecar: none answers at ${runningOrigin(config)}; codex-sidecar, or codex-sidecar service install, starts one\n`
 
 /** The words of an answer in our own name. */
 export const messageOf = ({ body }: RunningAnswer): string => (body as { error?: { message?: string } }).error?.message ?? 'it answered something else'

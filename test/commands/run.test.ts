@@ -448,6 +448,7 @@ t.test('what can not be run says why, with a shell’s exit code', async t => {
   t.match(await say(['run', '--colour', 'red', '--', 'true'], env), { code: 2, err: /--colour: no such flag/ })
   t.match(await say(['run', '--host=nobody.invalid', '--', 'true'], env), { code: 1, err: /cannot listen on nobody\.invalid:0 \(E\w+\)/ })
   t.match(await say(['run', 'codex'], env), { code: 2, err: /perhaps codex-sidecar run -- codex;/ })
+  t.match(await say(['ensure', 'codex', 'exec'], env), { code: 2, err: /unknown command "ensure", perhaps codex-sidecar ensure -- codex exec;/ })
   t.match(await say(['check', '--', 'codex'], env), { code: 2, err: /unknown command "check --"/ })
   t.match(await say(['run', '--', 'codex', '--version'], { ...env, CODEX_HOME: home, PATH: '/nowhere', OPENAI_BASE_URL: 'x' }), { code: 127 })
 })

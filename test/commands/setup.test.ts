@@ -21,10 +21,10 @@ const SELF = ['/usr/bin/node', '/opt/main.js'] as const
 const NOBODY = [''] as const
 
 /** `codex-sidecar setup`, answered by what is typed, and what it says. */
-async function setup (home: string, args: string[], typed = '', self: readonly [string, ...string[]] = SELF) {
+async function setup (home: string, args: string[], typed = '', self: readonly [string, ...string[]] = SELF, variables: Readonly<Record<string, string>> = {}) {
   let [out, err] = ['', '']
   const code = await run(['setup', ...args], {
-    env: { HOME: home },
+    env: { HOME: home, ...variables },
     ...self === NOBODY ? {} : { self },
     stdin: (async function * () { if (typed !== '') yield typed })(),
     stdout: { write: text => { out += text } },
@@ -458,6 +458,37 @@ t.test('an API key goes to the route of API keys', async t => {
     t.match(await setup(home, [client, '--undo', '--yes']), { code: 0 })
     t.equal(readFileSync(file, 'utf8'), `${before}\n`)
   }
+})
+
+t.test('a key that a variable holds goes to the route of API keys, unless the client has a login', async t => {
+  const keys = { CODEX_API_KEY: 'sk-a', OPENAI_API_KEY: 'sk-a' }
+  const oauth = '"auth": { "profiles": { "openai:default": { "provider": "openai", "mode": "oauth" } } }'
+  for (const [client, file, content, path] of [
+    ['codex', CODEX, 'model = "a"\n', 'v1'],
+    ['openclaw', OPENCLAW, '{\n  // mine\n  "a": 1\n}\n', 'v1'],
+    ['openclaw', OPENCLAW, '{ "models": { "providers": { "openai": { "timeoutSeconds": 9 } } } }', 'v1'],
+    ['openclaw', OPENCLAW, '{ "auth": { "profiles": { "x": { "provider": "anthropic" } } } }', 'v1'],
+    ['openclaw', OPENCLAW, `{ ${oauth} }`, 'backend-api/codex'],
+    ['openclaw', OPENCLAW, '{ "$include": "./logins.json" }', 'backend-api/codex']
+  ] as const) {
+    const home = t.testdir({})
+    put(home, '.openclaw/logins.json', `{ ${oauth} }`)
+    const written = put(home, file, content)
+    t.match(await setup(home, [client, '--write', '--yes'], '', SELF, keys), { code: 0, err: '' })
+    t.match(readFileSync(written, 'utf8'), `"${ORIGIN}/${path}"`, content)
+    t.match(await setup(home, [client, '--undo', '--yes']), { code: 0, err: '' }, 'in a shell without the key')
+    t.equal(readFileSync(written, 'utf8'), content)
+  }
+  const home = t.testdir({})
+  put(home, '.codex/auth.json', '{ "tokens": { "access_token": "a.b.c" } }')
+  t.match(await setup(home, ['codex', '--write', '--yes'], '', SELF, keys), { code: 0 })
+  t.match(readFileSync(join(home, CODEX), 'utf8'), `"${ORIGIN}/backend-api/codex"`)
+})
+
+t.test('what is named to take it back has the flags that were given', async t => {
+  const home = t.testdir({})
+  t.match(await setup(home, ['claude-code', '--write', '--yes', '--port', '7300']), { code: 0, out: /; codex-sidecar setup claude-code --port=7300 --undo takes it back\n$/ })
+  t.match(await setup(home, ['claude-code', '--port=7300', '--undo', '--yes']), { code: 0, out: /gone again/ })
 })
 
 t.test('OpenClaw is told how to start it, and forgets it again', async t => {

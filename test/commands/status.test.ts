@@ -54,7 +54,7 @@ t.test('status tells in the terminal which credential is dead, who uses it and w
   const watching = command(['status', '--watch'], s.env, { isTTY: true, told: () => { looking.emit('look') } })
   await looked
   await s.app.close()
-  t.match(await watching, { code: 1, out: /^\x1b\[H\x1b\[2Jcodex-sidecar/, err: /^codex-sidecar: none answers at http/ })
+  t.match(await watching, { code: 1, out: /^\x1b\[H\x1b\[2Jcodex-sidecar/, err: /^codex-sidecar: none answers at http\S+; codex-sidecar, or codex-sidecar service install, starts one\n$/ })
 })
 
 t.test('what is more, or cut off, is said', async t => {

@@ -19,7 +19,7 @@ function chosenProvider (settings: Table, args: readonly string[]): string {
 }
 
 /** The path that fits Codex's login. A key in the environment goes before what is kept in a file. */
-function loginPath (env: Env, settings: Table): string {
+export function loginPath (env: Env, settings: Table): string {
   if (filled(env['CODEX_API_KEY']) !== undefined) return API_KEY
   const { paths: [path = CHATGPT], present } = codexLogin(env, settings)
   const forced = textOf(settings['forced_login_method']) ?? textOf(settings['preferred_auth_method'])

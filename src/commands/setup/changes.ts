@@ -6,6 +6,7 @@ import { textOf, type Table } from '../../wire/json.ts'
 import { codexFolder, filled, homeOf } from '../../config/home.ts'
 import { API_KEY, codexLogin } from '../doctor/logins/codex.ts'
 import { ownOrigin } from '../own-address.ts'
+import { loginPath } from '../run/codex.ts'
 import type { Path } from './edit/json.ts'
 import { json, toml, type Format } from './edit/format.ts'
 import { clineTarget, continueTarget } from './editors.ts'
@@ -38,6 +39,12 @@ function fixed (file: string, ...changes: readonly Change[]): Target {
   return { file, format: json, changes: () => changes, possible: () => changes }
 }
 
+/** For good a login in a file counts more than a key that only this shell may have; without one the key is what there is. */
+function lastingPath (env: Env, settings: Table): string {
+  const { present, paths } = codexLogin(env, settings)
+  return present ? String(paths[0]) : loginPath(env, settings)
+}
+
 const providerOf = (settings: Table): string => textOf(settings['model_provider']) ?? 'openai'
 
 function codexTarget (env: Env, config: Config): Target {
@@ -46,7 +53,7 @@ function codexTarget (env: Env, config: Config): Target {
   return {
     file: join(codexFolder(env), 'config.toml'),
     format: toml,
-    changes: settings => providerOf(settings) === 'openai' ? [change(codexLogin(env, settings).paths[0] === API_KEY ? v1 : codex)] : [],
+    changes: settings => providerOf(settings) === 'openai' ? [change(lastingPath(env, settings) === API_KEY ? v1 : codex)] : [],
     possible: () => [change(codex)],
     left: settings => providerOf(settings) === 'openai' ? [] : [`model_provider is ${JSON.stringify(providerOf(settings))}; codex-sidecar setup codex prints what its base_url can be`]
   }

@@ -1,11 +1,13 @@
+import { dirname } from 'node:path'
 import type { Config } from '../../config/config.ts'
-import { openclawFiles } from '../../config/home.ts'
+import { filled, openclawFiles } from '../../config/home.ts'
 import { commandSqlite, ownSqlite } from '../../logins/sqlite.ts'
 import { baseUrls } from '../../status/setup-lines.ts'
 import { tableOf, textOf, type Table } from '../../wire/json.ts'
 import { pointsHere } from '../doctor/clients/base-url.ts'
 import { ownOrigin } from '../own-address.ts'
 import { catalogsOf, forgetInDatabases, forgetInFiles } from '../run/openclaw/catalogs.ts'
+import { withIncludes } from '../run/openclaw/includes.ts'
 import { leadOf } from '../run/plan.ts'
 import type { Change, Started, Target } from './changes.ts'
 import { json } from './edit/format.ts'
@@ -16,10 +18,11 @@ type Env = Readonly<Record<string, string | undefined>>
 /** Up to 2026.4 the Codex route is a provider of its own, later the one of OpenAI (contract.md section 1). */
 const isOld = (content: Table): boolean => /^2026\.[1-4]\./.test(textOf(tableOf(content['meta'])['lastTouchedVersion']) ?? '') || 'openai-codex' in tableOf(tableOf(content['models'])['providers'])
 
-/** Whether OpenAI is reached by API keys alone: the ChatGPT route takes none. */
-function hasKeysOnly (content: Table): boolean {
-  const modes = Object.values(tableOf(tableOf(content['auth'])['profiles'])).map(tableOf).filter(({ provider }) => provider === 'openai').map(({ mode }) => mode)
-  return modes.length > 0 && modes.every(mode => mode === 'api_key')
+/** Whether OpenAI is reached by API keys alone, those of profiles or that of a variable: the ChatGPT route takes none. */
+function hasKeysOnly (content: Table, env: Env): boolean {
+  const profiles = Object.values(tableOf(tableOf(content['auth'])['profiles'])).map(tableOf).filter(({ provider }) => /^openai\b/.test(String(provider)))
+  const own = profiles.filter(({ provider }) => provider === 'openai')
+  return own.length > 0 ? own.every(({ mode }) => mode === 'api_key') : profiles.length === 0 && filled(env['OPENAI_API_KEY']) !== undefined
 }
 
 /** The base URL for OpenClaw's API by that name; undefined for one that has no route here. */
@@ -61,7 +64,7 @@ export function openclawTarget (env: Env, config: Config, { service: localServic
       forgetInDatabases(catalogs, urls.root, () => ownSqlite() ?? commandSqlite(env))
     },
     changes: content => {
-      const fitting = isOld(content) ? old : hasKeysOnly(content) ? keysBy(started) : loginBy(started)
+      const fitting = isOld(content) ? old : hasKeysOnly(withIncludes(content, dirname(file)), env) ? keysBy(started) : loginBy(started)
       const present = known(content, fitting, started)
       return present.some(({ path }) => path[2] === fitting.path[2]) ? present : [fitting, ...present]
     },

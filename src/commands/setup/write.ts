@@ -116,7 +116,7 @@ export async function writeSetup (client: string, undo: boolean, context: Comman
   } else {
     keepWhatWas(target, current, config)
     replaceConfig(current, text)
-    stdout.write(`${name} is written; codex-sidecar setup ${client} ${'plugin' in context.flags ? '--plugin ' : ''}--undo takes it back\n`)
+    stdout.write(`${name} is written; codex-sidecar ${['setup', client, ...'plugin' in context.flags ? ['--plugin'] : [], ...givenFlags(context.flags), '--undo'].join(' ')} takes it back\n`)
   }
   return 0
 }

@@ -37,13 +37,6 @@ function ownUrl (content: Table, provider: string, env: Env): string | undefined
   return textOf(baseUrl) ?? env[`${provider.toUpperCase()}_BASE_URL`]
 }
 
-/** What OpenClaw writes of a login, for a key that it has from a variable. */
-const keyOnly = { profiles: { variable: { provider: 'openai', mode: 'api_key' } } }
-
-/** Whether a variable has the only login at OpenAI: the route of ChatGPT takes no keys. */
-const hasKeyOnly = (content: Table, env: Env): boolean =>
-  filled(env['OPENAI_API_KEY']) !== undefined && !Object.values(tableOf(tableOf(content['auth'])['profiles'])).some(profile => /^openai\b/.test(String(tableOf(profile)['provider'])))
-
 /** The path of the base URL that changes set for a provider; that of the origin itself is Anthropic's. */
 function pathFor (provider: string, changes: readonly Change[]): string {
   const urls = changes.filter(({ path }) => path[2] === provider).map(({ path, value }) => path[3] === undefined ? tableOf(value)['baseUrl'] : path[3] === 'baseUrl' ? value : undefined)
@@ -54,7 +47,7 @@ function pathFor (provider: string, changes: readonly Change[]): string {
 /** What a text of a configuration becomes, and what of it goes past us. */
 function pointed (text: string, target: Target, { config, env, version }: { config: Config, env: Env, version: string | undefined }): { text: string, past: string[] } {
   const merged = withIncludes(target.format.parse(text), dirname(target.file))
-  const content = { ...merged, ...version === undefined ? {} : { meta: { lastTouchedVersion: version } }, ...hasKeyOnly(merged, env) ? { auth: keyOnly } : {} }
+  const content = { ...merged, ...version === undefined ? {} : { meta: { lastTouchedVersion: version } } }
   const all = target.changes(content)
   const providers = [...new Set(all.map(({ path: [,, provider] }) => provider as string))].filter(provider => config.routes.some(({ prefix }) => `${pathFor(provider, all)}/`.startsWith(`${prefix}/`)))
   const usual = providers.filter(provider => leadOf(ownUrl(merged, provider, env), config).kind === 'usual')
