@@ -128,7 +128,7 @@ export const optionsSchema = group({
     waiting: count('Requests that wait at once until the upstream has answered about their token; more are forwarded at once.', 10_000, 0),
     replayBytes: bytes('Body kept for one replay on a stale upstream socket.', 1_048_576),
     readOutBytes: bytes('Upload read on after the upstream has failed, so that the client’s connection lives.', 268_435_456),
-    errorBodyBytes: bytes('Upstream error body that is read for what it says of the token; sixteen times as much is held back until it is whole.', 65_536)
+    errorBodyBytes: bytes('Upstream error body that is read for what it says of the token; sixteen times as much is held back until it is whole, 256 times by all at once.', 65_536)
   })
 })
 

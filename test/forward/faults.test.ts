@@ -124,21 +124,18 @@ t.test('an error answer that is large, or comes slowly, is what the upstream sen
     })
     t.match(await client.answer(), { status: 403, body: '{"error":1}\n' })
   })
-  for (const coding of ['', 'Content-Encoding: gzip\r\n']) {
-    await t.test(`429 that is a slow event stream without a terminal event${coding === '' ? '' : ', gzip'}`, async t => {
-      let upstream: Socket | undefined
-      const client = await through(t, socket => {
-        upstream = socket
-        socket.write(`HTTP/1.1 429 No\r\nContent-Type: text/event-stream\r\n${coding}Transfer-Encoding: chunked\r\n\r\n`)
-        trickle(socket)
-      }, 50, post('{}'))
-      await client.until(() => client.received.includes('\r\n\r\n'))
-      const words = 'event: ping\ndata: {"type":"ping"}\n\n'
-      upstream?.end(Buffer.concat([chunk(coding === '' ? words : gzipSync(words)), Buffer.from('0\r\n\r\n')]))
-      await client.until(() => client.received.endsWith('0\r\n\r\n'))
-      t.match(await client.answer(), { status: 429 })
-    })
-  }
+  await t.test('429 that is a slow event stream without a terminal event', async t => {
+    let upstream: Socket | undefined
+    const client = await through(t, socket => {
+      upstream = socket
+      socket.write('HTTP/1.1 429 No\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n')
+      const timer = setInterval(() => { socket.write(chunk('data: {"type":"ping"}\n\n')) }, 5)
+      socket.once('finish', () => { clearInterval(timer) }).once('close', () => { clearInterval(timer) })
+    }, 50, post('{}'))
+    await client.until(() => client.received.includes('ping'))
+    upstream?.end('0\r\n\r\n')
+    t.match(await client.answer(), { status: 429, body: /^(?:data: \{"type":"ping"\}\n\n)+$/ })
+  })
   for (const [name, status, first, errorBody] of [['401 byte by byte', 401, '', 1_000], ['503 byte by byte behind 70 KB', 503, 'x'.repeat(70_000), 50], ['503 byte by byte behind 300 KB', 503, 'x'.repeat(300_000), 50]] as const) {
     await t.test(`${name} begins before its end`, async t => {
       let stop = (): string => ''
