@@ -140,6 +140,12 @@ t.test('logins on disk are matched with what the running one knows, and none is 
   ])
   t.equal(findings.length, 6, 'what ends with the same four characters is another one')
   t.notOk(JSON.stringify(lines().slice(told)).includes('"kind"'), 'what it is asked has no credential')
+  const typed = (await examine(t, { home: {}, port })).of('running.login').sort((a, b) => a.looked.localeCompare(b.looked))
+  t.match(typed, [
+    { severity: 'warning', looked: 'ChatGPT login (plan pro, …1a2b)', result: /^refused \(it was revoked.*used by codex_cli_rs 0\.169\.0, pi; it is in no client's file here$/, mend: /^Sign in again/ },
+    { severity: 'warning', looked: /…5e6f/, result: /^expired .* used by openclaw 2026\.9\.6;/ }, { severity: 'warning', looked: /…9m9m/, result: /^expired/ }
+  ])
+  t.equal(typed.length, 3, 'what was refused is told wherever it is kept')
   t.strictSame((await examine(t, { home })).of('running.login'), [], 'nor where none runs')
   for (const told of ['{}', '{"service":"codex-sidecar","routes":[],"credentials":{"list":[{}]}}', '{"service":"codex-sidecar","routes":[{"path":"/v1/","upstream":"file:///etc"},{"path":"/backend-api/","upstream":"http://["}],"credentials":{"salt":"","list":[]}}', 'no JSON']) {
     const other = await startUpstream(t, (_request, response) => { response.end(told) })

@@ -60,9 +60,16 @@ export async function askStatus (config: Config): Promise<Status | undefined> {
   return service === 'codex-sidecar' && typeof tableOf(credentials)['salt'] === 'string' ? body as Status : undefined
 }
 
+/** What is refused and in no file here: keys of variables, and tokens that somebody has typed. */
+function refusedElsewhere (logins: readonly FoundLogin[], { salt, list }: Status['credentials']): Finding[] {
+  const known = new Set(logins.flatMap(({ credential }) => [credential.markBy(salt), holderMark(salt, credential.owned)]))
+  return list.filter(told => isRefused(told) && !known.has(told.marks.token) && (told.marks.holder === null || !known.has(told.marks.holder))).map(told =>
+    subject('running.login', told.name).warning(`${told.state} (${told.words}) ${span(told.ageSeconds)} ago, used by ${usersOf(told)}; it is in no client's file here`, String(told.todo)))
+}
+
 /** Matches logins on disk with what the running one knows. None of them is sent to it: it tells digests by which they are known. */
 export const runningFindings = (running: Status | undefined, logins: readonly FoundLogin[]): Finding[] =>
-  running === undefined ? [] : logins.flatMap(login => judge(login, running.credentials))
+  running === undefined ? [] : [...logins.flatMap(login => judge(login, running.credentials)), ...refusedElsewhere(logins, running.credentials)]
 
 /** An upstream's URL, where it is one. */
 const urlOf = (text: string | undefined): string | undefined => text !== undefined && /^https?:/.test(text) && URL.canParse(text) ? text : undefined
