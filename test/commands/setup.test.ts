@@ -11,7 +11,9 @@ import { yaml } from '../../src/commands/setup/edit/yaml.ts'
 import { pluginTarget } from '../../src/commands/setup/openclaw-plugin.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { ownFolder } from '../../src/config/package-files.ts'
+import { freePort } from '../fixtures/free-port.ts'
 import { commandLine, startProcess } from '../fixtures/program.ts'
+import { startSidecar } from '../fixtures/sidecar.ts'
 import { removeAt, setAt, sourceAt } from '../../src/commands/setup/edit/json.ts'
 import { removeToml } from '../../src/commands/setup/edit/toml.ts'
 
@@ -487,8 +489,10 @@ t.test('a key that a variable holds goes to the route of API keys, unless the cl
 
 t.test('what is named to take it back has the flags that were given', async t => {
   const home = t.testdir({})
-  t.match(await setup(home, ['claude-code', '--write', '--yes', '--port', '7300']), { code: 0, out: /; codex-sidecar setup claude-code --port=7300 --undo takes it back\n$/ })
-  t.match(await setup(home, ['claude-code', '--port=7300', '--undo', '--yes']), { code: 0, out: /gone again/ })
+  const { port } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
+  t.match(await setup(home, ['claude-code', '--write', '--yes', '--port', String(port)]), { code: 0, out: new RegExp(`; codex-sidecar setup claude-code --port=${port} --undo takes it back\n$`) }, 'and nothing else where one listens')
+  t.match(await setup(home, ['claude-code', `--port=${port}`, '--undo', '--yes']), { code: 0, out: /gone again/ })
+  t.match(await setup(home, ['claude-code', '--write', '--yes', '--port', String(await freePort())]), { code: 0, out: /takes it back\ncodex-sidecar: none answers at http:.*codex-sidecar service install, starts one\n$/ })
 })
 
 t.test('OpenClaw is told how to start it, and forgets it again', async t => {

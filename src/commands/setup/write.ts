@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts'
 import { ownFolder } from '../../config/package-files.ts'
 import type { CommandContext } from '../command.ts'
 import { otherPort, ownOrigin } from '../own-address.ts'
+import { askRunning, notRunning } from '../running.ts'
 import { tableOf, textOf, type Table } from '../../wire/json.ts'
 import { shown } from '../../config/home.ts'
 import { targets, type Change, type Target } from './changes.ts'
@@ -117,6 +118,8 @@ export async function writeSetup (client: string, undo: boolean, context: Comman
     keepWhatWas(target, current, config)
     replaceConfig(current, text)
     stdout.write(`${name} is written; codex-sidecar ${['setup', client, ...'plugin' in context.flags ? ['--plugin'] : [], ...givenFlags(context.flags), '--undo'].join(' ')} takes it back\n`)
+    const startsUs = 'plugin' in context.flags || 'local-service' in context.flags
+    if (!startsUs && await askRunning(config, { path: '/livez' }) === undefined) stdout.write(notRunning(config))
   }
   return 0
 }
