@@ -27,7 +27,7 @@ t.test('packs what users need and nothing else', async t => {
   const { stdout } = await exec('tar', ['-tzf', join(folder, tarball)])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, '')).sort()
   t.comment(`${files.length} files:\n${files.join('\n')}`)
-  const outside = files.filter(file => !/^(?:dist\/.+\.(?:js|d\.ts)|dist\/LICENSES\.txt|dist\/command\/.+\.js\.LEGAL\.txt|src\/status\/page\/[^/]+\.(?:html|css|js|svg)|config\/(?:[^/]+\/)?[^/]+\.(?:jsonc|json|yaml)|config\/openclaw-plugin\/index\.js|(?:(?:config|test)\/)?README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file))
+  const outside = files.filter(file => !/^(?:dist\/.+\.(?:js|d\.ts)|dist\/LICENSES\.txt|dist\/command\/.+\.js\.LEGAL\.txt|src\/status\/page\/[^/]+\.(?:html|css|js|svg)|config\/(?:[^/]+\/)?[^/]+\.(?:jsonc|json|yaml)|config\/openclaw-plugin\/[^/]+\.js|(?:(?:config|test)\/)?README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file))
   t.strictSame(outside, [], 'nothing but the program, examples and papers')
   t.ok(['package.json', 'LICENSE', 'README.md', 'config/README.md', 'test/README.md', 'CHANGELOG.md', 'dist/main.js', 'dist/index.js', 'dist/index.d.ts', 'src/status/page/index.html', 'config/grafana-dashboard.json', 'config/laptop.jsonc', 'config/compose.yaml', 'config/kubernetes.yaml'].every(file => files.includes(file)), 'all of that is there')
   const stale = files.filter(file => /^dist\/.*\.(?:js|ts)$/.test(file) && !file.startsWith('dist/command/') && !existsSync(join(root, file.replace(/^dist/, 'src').replace(/(?:\.d\.ts|\.js)$/, '.ts'))))
