@@ -77,6 +77,12 @@ function parse (all: readonly string[]) {
   return { flags, words, rest }
 }
 
+/** What of a command line is not known, and what may have been meant. */
+function unknown (entry: Entry | undefined, name: string, words: readonly string[]): string {
+  if (entry !== undefined) return `word ${JSON.stringify(words[entry.words])}${name.startsWith('run') ? `, perhaps codex-sidecar run -- ${words.join(' ')}` : ''}`
+  return `command ${JSON.stringify(name)}${Object.hasOwn(commands, `${name} --`) ? `, perhaps codex-sidecar ${[name, '--', ...words].join(' ')}` : ''}`
+}
+
 /**
  * Runs a command line. Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.
  * @returns the exit code, or undefined where the process goes on
@@ -92,7 +98,7 @@ export async function run (args: readonly string[], context: Omit<CommandContext
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry === undefined || words.length > entry.words) {
-    stderr.write(`codex-sidecar: unknown ${entry === undefined ? `command ${JSON.stringify(name)}${Object.hasOwn(commands, `${name} --`) ? `, perhaps codex-sidecar ${[name, '--', ...words].join(' ')}` : ''}` : `word ${JSON.stringify(words[entry.words])}${first === 'run' ? `, perhaps codex-sidecar run -- ${words.join(' ')}` : ''}`}; see codex-sidecar --help\n`)
+    stderr.write(`codex-sidecar: unknown ${unknown(entry, name, words)}; see codex-sidecar --help\n`)
     return 2
   }
   try {

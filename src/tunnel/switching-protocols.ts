@@ -38,14 +38,14 @@ const switching = (headers: readonly string[]): string => {
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${fields.join('')}\r\n`
 }
 
+/** Parts of the grace for shutdown after the first of which a silent tunnel is given up: 2 s of 30 s, a minute of 15 min. */
+const QUIET_PARTS = 15
+
 /**
  * Takes connections over from HTTP once the upstream has said 101, and counts them.
  * @param places those of all configurations of the process: one that is reloaded keeps its WebSockets
  * @param told of a request when its tunnel opens and when it is over; until then its record is all that is left of it
  */
-/** Parts of the grace for shutdown after the first of which a silent tunnel is given up: 2 s of 30 s, a minute of 15 min. */
-const QUIET_PARTS = 15
-
 export function createSwitch ({ limits, times }: Config, places: Places, drain: Drain, { opened, over }: Told) {
   let open = 0
   const pongs = new Map<string, Pongs>()

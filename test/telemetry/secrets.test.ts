@@ -7,7 +7,7 @@ import { request } from 'undici'
 import { createCredentialReader } from '../../src/credential/credential.ts'
 import type { Status } from '../../src/status/status.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { shownPath } from '../../src/wire/secrets.ts'
+import { shownPath, withoutSecrets } from '../../src/wire/secrets.ts'
 import { issued } from '../fixtures/certificate.ts'
 import { say } from '../fixtures/program.ts'
 import { startHttpProxy, startSocksProxy } from '../fixtures/proxies.ts'
@@ -104,6 +104,7 @@ t.test('a path is shown without those of its parts that look like a secret', asy
   for (const part of ['a.', '-', 'é!a:', 'sk-.', 'key=', '//', 'token ', '%41', 'eyJ.']) {
     for (let i = 0; i < 4; i++) t.type(shownPath(`/v1/${part.repeat(120_000 / part.length)}`), 'string')
   }
+  t.equal(withoutSecrets('http://'.repeat(150_000)).length, 7 * 150_000, 'nor what an upstream says')
   t.strictSame([shownPath(`/nope/${secret}/x`), shownPath('ftp://a:b@h/x')], ['/nope/***/x', 'ftp://***@h/x'])
   for (const path of ['/v1/responses/resp_68af1c2e9d7481908f3b2a', '/v1/files/file-9AbCdEfGhIjKlMnOpQrStUvW', '/x/0b9e2f9a-5d0c-4d5e-9d53-0f6f6b2b7c11']) t.equal(shownPath(path), path, 'a name is no secret')
 })
