@@ -199,6 +199,22 @@ t.test('what is behind the first events is not all read, but for what matters', 
     stream.push(Buffer.from('\n\n'))
     t.equal(stream.known.sequence, 8)
   }
+  for (const blank of ['\n\n', '\r\n\r\n']) {
+    const stream = streamOf('responses', text)
+    for (const piece of [`data: {"type":"response.output_text.delta","sequence_number":6}${blank}`, `: alive${blank}`, `event: ping${blank}`, `data: {"type":"ping"}${blank}`]) stream.push(Buffer.from(piece))
+    t.equal(stream.known.sequence, 6, 'what has no number takes none away')
+  }
+  const comment = `: ${'x'.repeat(3_000)}\n\n`
+  t.equal(streamOf('responses', text + comment).known.sequence, 5)
+  for (const size of [1_000, 3_000]) {
+    const large = (n: number): string => `data: {"type":"response.output_text.delta","sequence_number":${n},"a":"${'x'.repeat(size)}"}\n\n`
+    const stream = streamOf('responses', `${text}${large(6)}${large(7)}: alive\n\n${comment}`)
+    t.equal(stream.known.sequence, 7, 'the last of many that has one')
+    stream.push(Buffer.from(large(8) + comment))
+    t.equal(stream.known.sequence, 8)
+    stream.push(Buffer.from(comment))
+    t.equal(stream.known.sequence, 8)
+  }
   t.equal(streamOf('responses', `${text}data: {"a":1,"sequence_number":9,"type":"response.completed"}\n\n`).terminated, true)
   t.equal(streamOf('responses', `${text}data: {"type":"response.completed","sequence_number":9}`).known.sequence, 5, 'an event that is not whole has no number')
   const unnumbered = 'data: {"type":"response.output_text.delta","delta":"x"}\n\n'.repeat(6)

@@ -18,9 +18,10 @@ export class HeldEvents {
    * @param within whether what was passed on before ends within an event, of which nothing is held back then
    */
   push (piece: Buffer, boundary: number, within: boolean): Buffer {
+    if (boundary === piece.length) return this.#release(piece)
     if (boundary >= 0) {
       const whole = this.#release(piece.subarray(0, boundary))
-      if (boundary < piece.length) this.#keep(piece.subarray(boundary))
+      this.#keep(piece.subarray(boundary))
       return whole
     }
     if (within) return piece

@@ -1,6 +1,8 @@
 import { Choices } from './choices.ts'
+import { detached } from './json/detached.ts'
 import { JsonScanner, type MemberSink } from './json/scanner.ts'
 import type { Known } from './known.ts'
+import { BLANK, NumberedEvent } from './numbered-event.ts'
 import { EventParser, type LineSink } from './parser.ts'
 import type { Place } from './json/places.ts'
 import { prefilters, type Prefilter } from './prefilter.ts'
@@ -10,15 +12,10 @@ import { Recognition } from './recognition.ts'
 /** Events of which all is read. From then on it is known whether a stream numbers its events, and what its response is. */
 const READ = 4
 
-/** Longest event that is kept unread, bytes. */
-const UNREAD = 512
-const CR = 0x0d
-const blank = Buffer.from('\n\n')
-
 /** Names and types of events that say so. */
 const failures = new Set(['error', 'response.failed'])
 /** Index behind a blank line, or the length where there is none. */
-const behind = (bytes: Buffer, at: number): number => at < 0 ? bytes.length : at + blank.length
+const behind = (at: number, length: number): number => at < 0 ? length : at + BLANK.length
 const falsy = new Set(['null', 'false', '0'])
 
 /** Follows a stream from its first byte on: where its events end, whether it said that it is complete, and how to continue it. */
@@ -33,9 +30,7 @@ export class EventStream implements LineSink, MemberSink {
   #failed = false
   readonly #choices = new Choices()
   readonly #known: Known = { sequence: undefined, id: undefined, createdAt: undefined, model: undefined, background: false }
-  /** The last event, where only its number can matter, and how long it is. */
-  #unread: Buffer | undefined
-  #kept = 0
+  readonly #numbered = new NumberedEvent()
 
   // Of the present event, until it is whole.
   #type = ''
@@ -75,55 +70,56 @@ export class EventStream implements LineSink, MemberSink {
 
   /** Takes bytes in. Returns the index behind the last one on an event boundary, or -1 where no event has ended in them. */
   push (bytes: Buffer): number {
+    const text = bytes.toString('latin1') // a call into a buffer costs as much as all that is done here with a usual event
+    if (this.#events >= READ) return this.#skim(text)
     let boundary = -1
     let at = 0
-    while (this.#events < READ && at < bytes.length) { // one by one: those behind them can be cheaper
-      const to = behind(bytes, bytes.indexOf(blank, at))
-      const index = this.#read(bytes.subarray(at, to))
+    while (this.#events < READ && at < text.length) { // one by one: those behind them can be cheaper
+      const to = behind(text.indexOf(BLANK, at), text.length)
+      const index = this.#read(text.slice(at, to))
       if (index >= 0) boundary = at + index
       at = to
     }
-    if (at === bytes.length) return boundary
-    const index = this.#skim(bytes.subarray(at))
+    if (at === text.length) return boundary
+    const index = this.#skim(text.slice(at))
     return index < 0 ? boundary : at + index
   }
 
   /** Reads only what can matter. Returns the same. */
-  #skim (bytes: Buffer): number {
-    if (this.#matters === undefined || bytes.includes(CR)) return this.#read(bytes)
-    const start = this.onBoundary ? 0 : behind(bytes, bytes.indexOf(blank))
-    const last = bytes.lastIndexOf(blank)
-    const end = behind(bytes, last)
-    if (last < start || this.#matters(bytes.subarray(start, end))) return this.#read(bytes)
-    if (start > 0) this.#read(bytes.subarray(0, start))
-    const before = bytes.subarray(0, last + 1).lastIndexOf(blank)
-    this.#keep(bytes.subarray(before < start ? start : before + blank.length, end))
-    return end === bytes.length ? end : Math.max(end, end + this.#read(bytes.subarray(end)))
+  #skim (text: string): number {
+    const matters = this.#matters
+    if (matters === undefined) return this.#read(text)
+    const { length } = text
+    const first = text.indexOf(BLANK)
+    const start = this.onBoundary ? 0 : behind(first, length)
+    const last = first === length - BLANK.length ? first : text.lastIndexOf(BLANK)
+    const end = behind(last, length)
+    const events = text.slice(start, end)
+    if (last < start || text.includes('\r') || matters(events)) return this.#read(text)
+    if (start > 0) this.#read(text.slice(0, start))
+    if (this.#known.sequence !== undefined) this.#keep(events)
+    return end === length ? end : Math.max(end, end + this.#read(text.slice(end)))
   }
 
-  #read (bytes: Buffer): number {
+  #read (text: string): number {
     this.#catchUp()
-    return this.#parser.push(bytes)
+    return this.#parser.push(text)
   }
 
-  /** Keeps an event in which nothing but its number can matter, until that is asked for. */
-  #keep (event: Buffer): void {
-    if (event.length > UNREAD) {
-      this.#kept = 0
-      this.#parser.push(event)
-    } else this.#kept = event.copy(this.#unread ??= Buffer.alloc(UNREAD))
+  #keep (events: string): void {
+    const long = this.#numbered.keep(events)
+    if (long !== '') this.#parser.push(long)
   }
 
   #catchUp (): void {
-    if (this.#unread === undefined || this.#kept === 0) return
-    this.#parser.push(this.#unread.subarray(0, this.#kept))
-    this.#kept = 0
+    const events = this.#numbered.take()
+    if (events !== '') this.#parser.push(events)
   }
 
   /** The stream has ended in order: its last event may lack its blank line, if its data is whole. */
   finish (): void { this.#parser.finish(() => this.#scanner.complete || this.#scanner.text !== '') }
 
-  data (bytes: Buffer, from: number, to: number): void { this.#scanner.feed(bytes, from, to) }
+  data (text: string, from: number, to: number): void { this.#scanner.feed(text, from, to) }
 
   member (place: Place, name: string, value: string, quoted: boolean): void {
     if (place === 'event') this.#ofEvent(name, value, quoted)
@@ -143,9 +139,9 @@ export class EventStream implements LineSink, MemberSink {
   }
 
   #ofResponse (name: string, value: string): void {
-    if (name === 'id') this.#known.id = value
+    if (name === 'id') this.#known.id = detached(value)
     else if (name === 'created_at') this.#known.createdAt = Number(value)
-    else if (name === 'model') this.#known.model = value
+    else if (name === 'model') this.#known.model = detached(value)
     else this.#known.background = value === 'true'
   }
 

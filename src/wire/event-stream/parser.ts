@@ -1,20 +1,18 @@
-/** The grammar of event streams (WHATWG HTML section 9.2.6), piece by piece: each byte is looked at once. */
+/** The grammar of event streams (WHATWG HTML section 9.2.6), piece by piece: each byte is looked at once. Pieces are texts, latin1, of which parts cost nothing. */
 
-const LF = 0x0a
-const CR = 0x0d
 const SPACE = 0x20
 const COLON = 0x3a
 
-const mark = Buffer.from('\ufeff')
+const mark = Buffer.from('\ufeff').toString('latin1')
 
-/** Longest name of a field that matters, and longest name of an event that is kept, bytes. */
+/** Longest name of a field that matters, and longest name of an event that is kept, characters. */
 const FIELD = 5
 const NAME = 64
 
 /** What the lines of an event are told to. */
 export interface LineSink {
   /** A part of its data. */
-  data: (bytes: Buffer, from: number, to: number) => void
+  data: (text: string, from: number, to: number) => void
   /**
    * It is over.
    * @param name that it gives itself, or empty
@@ -24,16 +22,16 @@ export interface LineSink {
 
 type Field = 'unknown' | 'event' | 'data' | 'comment' | 'ignored'
 
-/** Index of a byte, or the length where it does not stand there. */
-function next (bytes: Buffer, byte: number, from: number): number {
-  const at = bytes.indexOf(byte, from)
-  return at < 0 ? bytes.length : at
+/** Index of a character, or the length where it does not stand there. */
+function next (text: string, character: string, from: number): number {
+  const at = text.indexOf(character, from)
+  return at < 0 ? text.length : at
 }
 
 /** Splits a stream into events. */
 export class EventParser {
   readonly #sink: LineSink
-  /** Bytes of the byte order mark that came; all three also where there is none. */
+  /** Characters of the byte order mark that came; all three also where there is none. */
   #mark = 0
   /** Whether the last byte was a CR, with which an LF makes one line end. */
   #afterCr = false
@@ -51,24 +49,24 @@ export class EventParser {
   /** Whether an event of ours could stand here. */
   get onBoundary (): boolean { return !this.#open && this.#empty }
 
-  /** Takes bytes in. Returns the index behind the last one on a boundary, or -1 where no event has ended in them. */
-  push (bytes: Buffer): number {
+  /** Takes a piece in. Returns the index behind its last character on a boundary, or -1 where no event has ended in it. */
+  push (text: string): number {
     let boundary = -1
-    let at = this.#mark < mark.length ? this.#skipMark(bytes) : 0
-    let lf = next(bytes, LF, at)
-    let cr = next(bytes, CR, at)
-    while (at < bytes.length) {
-      if (lf < at) lf = next(bytes, LF, at)
-      if (cr < at) cr = next(bytes, CR, at)
+    let at = this.#mark < mark.length ? this.#skipMark(text) : 0
+    let lf = next(text, '\n', at)
+    let cr = next(text, '\r', at)
+    while (at < text.length) {
+      if (lf < at) lf = next(text, '\n', at)
+      if (cr < at) cr = next(text, '\r', at)
       const end = lf < cr ? lf : cr
       if (this.#afterCr && lf === at) {
         this.#afterCr = false
         at++
       } else {
         this.#afterCr = false
-        if (end > at) this.#line(bytes, at, end)
+        if (end > at) this.#line(text, at, end)
         at = end + 1
-        if (end === bytes.length) break
+        if (end === text.length) break
         this.#afterCr = end === cr
         this.#endLine()
       }
@@ -83,10 +81,10 @@ export class EventParser {
     if (this.#hasData && whole()) this.#endEvent()
   }
 
-  #skipMark (bytes: Buffer): number {
+  #skipMark (text: string): number {
     let at = 0
-    while (at < bytes.length && this.#mark < mark.length) {
-      if (bytes[at] !== mark[this.#mark]) this.#mark = mark.length
+    while (at < text.length && this.#mark < mark.length) {
+      if (text[at] !== mark[this.#mark]) this.#mark = mark.length
       else {
         this.#mark++
         at++
@@ -95,24 +93,23 @@ export class EventParser {
     return at
   }
 
-  #line (bytes: Buffer, from: number, to: number): void {
+  #line (text: string, from: number, to: number): void {
     this.#empty = false
-    let at = this.#field === 'unknown' ? this.#readField(bytes, from, to) : from
+    let at = this.#field === 'unknown' ? this.#readField(text, from, to) : from
     if (this.#valueNext && at < to) {
       this.#valueNext = false
-      if (bytes[at] === SPACE) at++
+      if (text.charCodeAt(at) === SPACE) at++
     }
-    if (this.#field === 'data') this.#sink.data(bytes, at, to)
-    else if (this.#field === 'event') this.#name += bytes.toString('latin1', at, Math.min(to, at + NAME - this.#name.length))
+    if (this.#field === 'data') this.#sink.data(text, at, to)
+    else if (this.#field === 'event') this.#name += text.slice(at, Math.min(to, at + NAME - this.#name.length))
   }
 
   /** Reads the name of the line's field. Returns the index behind its colon. */
-  #readField (bytes: Buffer, from: number, to: number): number {
+  #readField (text: string, from: number, to: number): number {
     let at = from
     while (at < to) {
-      const byte = bytes[at++] as number
-      if (byte === COLON) {
-        const name = this.#prefix + bytes.toString('latin1', from, at - 1)
+      if (text.charCodeAt(at++) === COLON) {
+        const name = this.#prefix + text.slice(from, at - 1)
         this.#field = name === 'data' || name === 'event' ? name : name === '' ? 'comment' : 'ignored'
         if (name === 'event') this.#name = ''
         if (name === 'data') this.#hasData = true
@@ -124,7 +121,7 @@ export class EventParser {
         return to
       }
     }
-    this.#prefix += bytes.toString('latin1', from, to)
+    this.#prefix += text.slice(from, to)
     return to
   }
 

@@ -1,6 +1,6 @@
 /** A look at the JSON of an event: a few members of a few objects, found on the way, whatever stands in the others. */
 
-import { Ahead, BACKSLASH, QUOTE, SHORT } from '../ahead.ts'
+import { Ahead, BACKSLASH, QUOTE, SHORT } from './ahead.ts'
 import { lengths, placeAt, wanted, type Inside, type Place } from './places.ts'
 
 const COMMA = 0x2c
@@ -63,20 +63,20 @@ export class JsonScanner {
   /** Looks at nothing more of this event. */
   skip (): void { this.#state = 'over' }
 
-  /** Takes the bytes of a piece from one index up to another, which is not taken. */
-  feed (bytes: Buffer, from: number, to: number): void {
-    if (this.#state === 'json') this.#scan(bytes, from, to)
-    else if (this.#state === 'begin') this.#begin(bytes, from, to)
-    else if (this.#state === 'text') this.#read(bytes, from, to)
+  /** Takes the text of a piece from one index up to another, which is not taken. */
+  feed (text: string, from: number, to: number): void {
+    if (this.#state === 'json') this.#scan(text, from, to)
+    else if (this.#state === 'begin') this.#begin(text, from, to)
+    else if (this.#state === 'text') this.#read(text, from, to)
   }
 
-  #begin (bytes: Buffer, from: number, to: number): void {
+  #begin (text: string, from: number, to: number): void {
     let at = from
-    while (at < to && (bytes[at] as number) <= BLANK) at++
+    while (at < to && text.charCodeAt(at) <= BLANK) at++
     if (at === to) return
-    if (bytes[at] !== OPEN_OBJECT) {
+    if (text.charCodeAt(at) !== OPEN_OBJECT) {
       this.#state = 'text'
-      return this.#read(bytes, at, to)
+      return this.#read(text, at, to)
     }
     this.#state = 'json'
     this.#depth = 1
@@ -84,22 +84,22 @@ export class JsonScanner {
     this.#inside = undefined
     this.#place = 'event'
     this.#nameNext = true
-    this.#scan(bytes, at + 1, to)
+    this.#scan(text, at + 1, to)
   }
 
-  #read (bytes: Buffer, from: number, to: number): void {
-    if (this.text.length < TEXT) this.text += bytes.toString('latin1', from, Math.min(to, from + TEXT - this.text.length))
+  #read (text: string, from: number, to: number): void {
+    if (this.text.length < TEXT) this.text += text.slice(from, Math.min(to, from + TEXT - this.text.length))
   }
 
-  #scan (bytes: Buffer, from: number, to: number): void {
-    let at = this.#inString ? this.#string(bytes, from, to) : from
+  #scan (text: string, from: number, to: number): void {
+    let at = this.#inString ? this.#string(text, from, to) : from
     while (at < to && this.#state === 'json') {
-      const byte = bytes[at++] as number
+      const byte = text.charCodeAt(at++)
       switch (byte) {
         case QUOTE:
           this.#inString = true
           this.#isName = this.#nameNext
-          at = this.#string(bytes, at, to)
+          at = this.#string(text, at, to)
           break
         case OPEN_OBJECT:
         case OPEN_ARRAY:
@@ -115,46 +115,46 @@ export class JsonScanner {
           this.#nameNext = this.#depth < 4 && (this.#objects >> this.#depth & 1) === 1
           break
         default:
-          if (this.#name !== '' && byte > BLANK && byte !== COLON && this.#token.length < KEPT) this.#token += String.fromCharCode(byte)
+          if (this.#name !== '' && byte > BLANK && byte !== COLON && this.#token.length < KEPT) this.#token += text[at - 1] as string
       }
     }
   }
 
   /** Goes on within a string. Returns the index behind it, or that of the end of the piece. */
-  #string (bytes: Buffer, from: number, to: number): number {
+  #string (text: string, from: number, to: number): number {
     let at = from + this.#escaped
     let ahead: Ahead | undefined
     for (;;) {
       const near = Math.min(to, at + SHORT)
-      while (at < near && bytes[at] !== QUOTE && bytes[at] !== BACKSLASH) at++
-      if (at === near && at < to) at = (ahead ??= new Ahead(bytes, to)).next(at)
-      if (at >= to || bytes[at] === QUOTE) break
+      while (at < near && text.charCodeAt(at) !== QUOTE && text.charCodeAt(at) !== BACKSLASH) at++
+      if (at === near && at < to) at = (ahead ??= new Ahead(text, to)).next(at)
+      if (at >= to || text.charCodeAt(at) === QUOTE) break
       at += 2
     }
     const kept = this.#place !== undefined && (this.#isName || this.#name !== '')
     if (at >= to) {
       this.#escaped = at - to
-      if (kept && this.#token.length < KEPT) this.#token += bytes.toString('latin1', from, Math.min(to, from + KEPT))
+      if (kept && this.#token.length < KEPT) this.#token += text.slice(from, Math.min(to, from + KEPT))
       return to
     }
     this.#escaped = 0
     this.#inString = false
-    if (kept) this.#endString(bytes, from, at)
+    if (kept) this.#endString(text, from, at)
     this.#nameNext = false
     return at + 1
   }
 
-  #endString (bytes: Buffer, from: number, to: number): void {
+  #endString (text: string, from: number, to: number): void {
     const place = this.#place as Place
     const length = this.#token.length + to - from
     if (this.#isName) {
       this.#name = ''
       if (lengths[place][length] === true) {
-        const name = this.#token + bytes.toString('latin1', from, to)
+        const name = this.#token + text.slice(from, to)
         if (wanted[place].includes(name)) this.#name = name
       }
     } else {
-      this.#sink.member(place, this.#name, length <= KEPT ? this.#token + bytes.toString('latin1', from, to) : '…', true)
+      this.#sink.member(place, this.#name, length <= KEPT ? this.#token + text.slice(from, to) : '…', true)
       this.#name = ''
     }
     this.#token = ''
