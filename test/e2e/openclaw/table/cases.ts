@@ -9,8 +9,6 @@ export type Asker = '/btw' | 'whole turn'
 export interface Case extends Trouble {
   /** A token that the upstream does not take; without it the good one is used. */
   readonly token?: (id: string) => string
-  /** Whole turns go on for a minute and more; the table of recovery has them. */
-  readonly onlyAside?: true
 }
 
 const well = { standing: 'good', times: 0 } as const
@@ -30,7 +28,8 @@ export const cases: readonly Case[] = [
   { ...well, name: '401 with a reason, once', ...revoked && { fault: revoked }, times: 1 },
   ...upstreams.map(([name, fault]): Case => ({ ...well, name: `${name}, once`, fault, times: 1 })),
   { ...well, name: 'refused for 5 s', refuse: 5000 },
-  ...upstreams.map(([name, fault]): Case => ({ ...well, name: `${name}, for good`, fault, times: Infinity, onlyAside: true }))
+  { ...well, name: 'refused for 12 s', refuse: 12_000 },
+  ...upstreams.map(([name, fault]): Case => ({ ...well, name: `${name}, for good`, fault, times: Infinity }))
 ]
 
 /** The token of a case's asker, and whether the upstream takes it. */

@@ -7,8 +7,8 @@ import { benched, forgive, type Bench } from './benched.ts'
 import { cases, goodToken, type Asker } from './cases.ts'
 import { startOn, type Way } from './ways.ts'
 
-/** Milliseconds that a person waits; for a gateway's first turn, which loads what the others have. */
-const [PATIENCE, FIRST] = [60_000, 180_000]
+/** Milliseconds that a person waits; for a whole turn with a fault for good, which OpenClaw tries for 100 s; for a gateway's first turn, which loads what the others have. */
+const [PATIENCE, LONG, FIRST] = [60_000, 180_000, 180_000]
 const WELL = { name: 'well', standing: 'good', times: 0 } as const
 
 /** One measured cell. */
@@ -61,7 +61,7 @@ export async function play (t: Test, { version, way, wanted }: { version: string
     if (aside) await begin(session)
     if (now.token !== undefined) await gateway.signIn({ main: now.token(String(i)) })
     upstream.begin(now)
-    const outcome = await ask(session, aside ? '/btw what are we doing?' : 'A task')
+    const outcome = await (aside ? ask(session, '/btw what are we doing?') : ask(session, 'A task', now.times === Infinity ? LONG : PATIENCE))
     const requests = upstream.seen.filter(({ turn }) => turn).length
     const all = upstream.seen.length
     const bench = benched(home.state)

@@ -2,24 +2,26 @@ import type { Row } from './play.ts'
 import { cases } from './cases.ts'
 import { hasWay, WAYS, type Way } from './ways.ts'
 
-export const LEGEND = '✓ the answer, **½ as ✓** a part of it as if it were all, ✗ an error, … nothing within a minute; then seconds, requests at the upstream (in brackets with those that hold no turn, where there are more); "benched": for how long OpenClaw leaves the login alone; "next" the next turn, once all is well and the login is signed in again: seconds, or ✗. ⚠ is worse than without.'
+export const LEGEND = '✓ the answer, **½ as ✓** a part of it as if it were all, ✗ an error, … nothing within a minute (a whole turn with a fault for good: three); then seconds, requests at the upstream (in brackets with those that hold no turn, where there are more); "benched": for how long OpenClaw leaves the login alone; "next" the next turn, once all is well and the login is signed in again: seconds, or ✗. ⚠ is worse than without.'
 
 type Cell = Pick<Row, 'version' | 'way' | 'asker' | 'what'>
 export const keyOf = ({ version, way, asker, what }: Cell): string => JSON.stringify([version, way, asker, what])
 
 const answered = ({ outcome, whole }: Row): boolean => outcome.kind === 'answer' && whole
+/** A part of the answer taken for all of it: whoever does so asks no more. */
+const misled = ({ outcome, whole }: Row): boolean => outcome.kind === 'answer' && !whole
 const works = ({ next }: Row): boolean => next.kind === 'answer'
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
 /** What is worse than without; undefined where nothing is. One request more is the replay on a kept connection that ended without a byte. */
 export function worse (without: Row | undefined, row: Row): string | undefined {
   if (!row.alive) return 'the gateway or its client is gone'
-  if (row.outcome.kind === 'answer' && !row.whole) return 'a part as if it were all'
+  if (misled(row)) return 'a part as if it were all'
   if (without === undefined) return undefined
   if (answered(without) && !answered(row)) return 'an answer without, none with it'
   if (works(without) && !works(row)) return 'the next turn fails'
   if ((row.bench?.seconds ?? 0) > (without.bench?.seconds ?? 0) + 5) return 'the login is benched for longer'
-  if (row.requests > without.requests + 1 && !answered(row)) return 'more requests to no avail'
+  if (row.requests > without.requests + 1 && !answered(row) && !misled(without)) return 'more requests to no avail'
   return undefined
 }
 

@@ -36,7 +36,7 @@ async function seriesToPlay (): Promise<Series[]> {
   const known = await rowsSoFar()
   const names = cases.filter(({ name }) => matches(values.cases)(name))
   return OPENCLAW.toReversed().filter(matches(values.versions)).flatMap(version => WAYS.filter(way => matches(values.ways)(way) && hasWay(version, way)).flatMap(way => {
-    const wanted = askers.filter(matches(values.askers)).flatMap(asker => names.filter(({ onlyAside }) => asker === '/btw' || onlyAside !== true).map(({ name }): [Asker, string] => [asker, name]))
+    const wanted = askers.filter(matches(values.askers)).flatMap(asker => names.map(({ name }): [Asker, string] => [asker, name]))
       .filter(([asker, what]) => values.fresh || !known.has(keyOf({ version, way, asker, what })))
     return wanted.length === 0 ? [] : [{ version, way, wanted }]
   }))
