@@ -5,7 +5,7 @@ import type { Known } from './known.ts'
 import { BLANK, NumberedEvent } from './numbered-event.ts'
 import { EventParser, type LineSink } from './parser.ts'
 import type { Place } from './json/places.ts'
-import { prefilters, type Prefilter } from './prefilter.ts'
+import { searches, type Search } from './search.ts'
 import type { Protocol, StreamProtocol } from './protocols.ts'
 import { Recognition } from './recognition.ts'
 
@@ -23,7 +23,7 @@ export class EventStream implements LineSink, MemberSink {
   readonly #parser = new EventParser(this)
   readonly #scanner = new JsonScanner(this)
   readonly #recognition: Recognition
-  #matters: Prefilter | undefined
+  #search: Search | undefined
   #events = 0
   #terminated = false
   #sufficient = false
@@ -87,17 +87,23 @@ export class EventStream implements LineSink, MemberSink {
 
   /** Reads only what can matter. Returns the same. */
   #skim (text: string): number {
-    const matters = this.#matters
-    if (matters === undefined) return this.#read(text)
+    const search = this.#search
+    if (search === undefined || text.includes('\r')) return this.#read(text)
     const { length } = text
     const first = text.indexOf(BLANK)
-    const start = this.onBoundary ? 0 : behind(first, length)
+    let at = this.onBoundary ? 0 : behind(first, length)
     const last = first === length - BLANK.length ? first : text.lastIndexOf(BLANK)
-    const end = behind(last, length)
-    const events = text.slice(start, end)
-    if (last < start || text.includes('\r') || matters(events)) return this.#read(text)
-    if (start > 0) this.#read(text.slice(0, start))
-    if (this.#known.sequence !== undefined) this.#keep(events)
+    if (last < at) return this.#read(text)
+    if (at > 0) this.#read(text.slice(0, at))
+    const end = last + BLANK.length
+    for (let found = search(text, at); found >= 0 && found < end; found = search(text, at)) {
+      const before = text.lastIndexOf(BLANK, found)
+      const from = before < at ? at : before + BLANK.length
+      this.#keep(text.slice(at, from))
+      at = text.indexOf(BLANK, found) + BLANK.length
+      this.#read(text.slice(from, at))
+    }
+    this.#keep(text.slice(at, end))
     return end === length ? end : Math.max(end, end + this.#read(text.slice(end)))
   }
 
@@ -107,6 +113,7 @@ export class EventStream implements LineSink, MemberSink {
   }
 
   #keep (events: string): void {
+    if (this.#known.sequence === undefined) return
     const long = this.#numbered.keep(events)
     if (long !== '') this.#parser.push(long)
   }
@@ -177,7 +184,7 @@ export class EventStream implements LineSink, MemberSink {
     const choices = this.#listed || this.#scanner.text === '[DONE]'
     this.#recognition.take({ kind, object: this.#object, jsonrpc: this.#jsonrpc, choices, error, plain: this.#scanner.text !== '' })
     const { settled, protocol } = this.#recognition
-    if (settled && protocol !== 'other') this.#matters = prefilters[protocol]
+    if (settled && protocol !== 'other') this.#search = searches[protocol]
   }
 
   #judge (name: string, error: boolean, { terminal, sufficient, choices }: Protocol): void {
