@@ -31,12 +31,13 @@ export interface RelayOptions {
 /** A body as its head lets expect it; what has a declared length can neither be continued nor be missed a part of. */
 function bodyFor (response: ServerResponse, head: Head, { path, heartbeat, overhear }: RelayOptions): HeldBody {
   const { headers, status } = head
+  if (valuesOf(headers, 'content-length').length > 0) return new PlainBody(response, head)
   const type = valuesOf(headers, 'content-type')[0] ?? ''
   const protocol = protocolOf(response.req.method as string, pathOf(path))
   const declared = status < 400 && eventStream.test(type) // an error's events have no end of their own that could be missed
   const coding = codingOf(headers)
   const possible = declared || (status < 300 && protocol !== 'other' && (vague.test(type.trim()) || (coding === '' && json.test(type))))
-  if (!possible || valuesOf(headers, 'content-length').length > 0) return new PlainBody(response, head)
+  if (!possible) return new PlainBody(response, head)
   if (coding === '') return new EventStreamBody(response, head, { protocol, declared, heartbeat, overhear })
   const decoder = decoderFor(coding)
   return decoder === undefined ? new PlainBody(response, head, declared) : new CompressedBody(response, head, { protocol, declared, decoder })
