@@ -23,7 +23,7 @@ const withPlugin = (config: Config): object => ({
   plugins: { ...config.plugins, allow: [...config.plugins.allow, 'codex-sidecar'], load: { paths: [plugin] }, entries: { 'codex-sidecar': { enabled: true } } }
 })
 
-const withLocalService = (port: number) => (config: Config): object => ({
+export const withLocalService = (port: number) => (config: Config): object => ({
   ...config,
   models: {
     ...config.models,
