@@ -204,6 +204,8 @@ t.test('what is behind the first events is not all read, but for what matters', 
     for (const piece of [`data: {"type":"response.output_text.delta","sequence_number":6}${blank}`, `: alive${blank}`, `event: ping${blank}`, `data: {"type":"ping"}${blank}`]) stream.push(Buffer.from(piece))
     t.equal(stream.known.sequence, 6, 'what has no number takes none away')
   }
+  const queued = 'event: keepalive\ndata: {"type":"keepalive"}\n\n'.repeat(9)
+  t.match(streamOf('responses', queued + created({ id: 'resp_1' }) + text).known, { id: 'resp_1', sequence: 5 }, 'many signs of life before it')
   const comment = `: ${'x'.repeat(3_000)}\n\n`
   t.equal(streamOf('responses', text + comment).known.sequence, 5)
   for (const size of [1_000, 3_000]) {

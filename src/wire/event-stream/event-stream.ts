@@ -9,7 +9,7 @@ import { searches, type Search } from './search.ts'
 import type { Protocol, StreamProtocol } from './protocols.ts'
 import { Recognition } from './recognition.ts'
 
-/** Events of which all is read. From then on it is known whether a stream numbers its events, and what its response is. */
+/** Events of which all is read, from the first one on that is its protocol's. From then on it is known whether a stream numbers its events, and what its response is. */
 const READ = 4
 
 /** Names and types of events that say so. */
@@ -162,10 +162,10 @@ export class EventStream implements LineSink, MemberSink {
   choice (): void { this.#choices.next() }
 
   event (name: string): void {
-    this.#events++
     const error = this.#saysError(name)
     if (!this.#recognition.settled) this.#recognize(name, error)
     const { settled, rules } = this.#recognition
+    if (settled) this.#events++ // signs of life can be many, before the response has begun
     if (settled && rules !== undefined) this.#judge(name, error, rules)
     this.#type = this.#object = ''
     this.#jsonrpc = this.#listed = this.#error = false
