@@ -180,7 +180,13 @@ t.test('the address', async t => {
     let answer = (): void => {}
     const arrived = new Promise<void>(resolve => { answer = resolve })
     let finish = (): void => {}
-    const upstream = await startUpstream(t, (_request, response) => { finish = () => response.end(); answer() })
+    const upstream = await startUpstream(t, ({ method }, response) => {
+      if (method === 'HEAD') response.end() // whether it is there at all
+      else {
+        finish = () => response.end()
+        answer()
+      }
+    })
     const { app, port, url } = await startSidecar(t, { upstream: upstream.url })
     const running = request(`${url}/v1/models`, { headers: bearer('good') })
     await arrived
@@ -188,7 +194,9 @@ t.test('the address', async t => {
     const { of } = await examine(t, { port })
     t.match(of('listener'), [{ severity: 'warning', result: 'codex-sidecar answers but is shutting down', mend: 'codex-sidecar' }])
     finish()
-    await (await running).body.dump()
+    const { statusCode, body } = await running
+    await body.dump()
+    t.equal(statusCode, 200)
     await closed
   })
   t.test('is another sidecar’s', async t => {
