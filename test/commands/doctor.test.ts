@@ -6,7 +6,6 @@ import { createServer as createTlsServer } from 'node:https'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import initSqlJs from 'sql.js'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
@@ -21,6 +20,7 @@ import { ownOrigin } from '../../src/commands/own-address.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { Route } from '../../src/config/options.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
+import { commandLine } from '../fixtures/program.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
 import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
@@ -180,7 +180,13 @@ t.test('the address', async t => {
     let answer = (): void => {}
     const arrived = new Promise<void>(resolve => { answer = resolve })
     let finish = (): void => {}
-    const upstream = await startUpstream(t, (_request, response) => { finish = () => response.end(); answer() })
+    const upstream = await startUpstream(t, ({ method }, response) => {
+      if (method === 'HEAD') response.end() // whether it is there at all
+      else {
+        finish = () => response.end()
+        answer()
+      }
+    })
     const { app, port, url } = await startSidecar(t, { upstream: upstream.url })
     const running = request(`${url}/v1/models`, { headers: bearer('good') })
     await arrived
@@ -188,7 +194,9 @@ t.test('the address', async t => {
     const { of } = await examine(t, { port })
     t.match(of('listener'), [{ severity: 'warning', result: 'codex-sidecar answers but is shutting down', mend: 'codex-sidecar' }])
     finish()
-    await (await running).body.dump()
+    const { statusCode, body } = await running
+    await body.dump()
+    t.equal(statusCode, 200)
     await closed
   })
   t.test('is another sidecar’s', async t => {
@@ -616,8 +624,8 @@ t.test('the upstreams', async t => {
     const certificate = await selfSigned('localhost')
     const url = await startTls(t, certificate)
     const folder = t.testdir({ 'ca.pem': certificate.cert, home: {} })
-    const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-    const child = spawn(process.execPath, [...process.execArgv, main, 'doctor', '--json', '--port', String(await freePort())], {
+    const [node, ...args] = commandLine(['doctor', '--json', '--port', String(await freePort())])
+    const child = spawn(node, args, {
       env: { ...process.env, HOME: `${folder}/home`, NODE_EXTRA_CA_CERTS: `${folder}/ca.pem`, CODEX_SIDECAR_CHATGPT_UPSTREAM: url, CODEX_SIDECAR_OPENAI_UPSTREAM: url, CODEX_SIDECAR_ANTHROPIC_UPSTREAM: url },
       stdio: ['ignore', 'pipe', 'inherit']
     })

@@ -71,7 +71,7 @@ t.test('a restart within 50 new connections a second: nobody is refused or turne
   new WebSocketServer({ server: upstream.server }).on('connection', socket => {
     socket.on('message', (data: Buffer) => { if (data.toString() === 'think') think = () => { socket.send('thought') }; else socket.send(data.toString()) })
   })
-  const { port, printed, tell } = await manage(t, { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1`, CODEX_SIDECAR_PROBE: 'off', CODEX_SIDECAR_DRAIN: '240000' })
+  const { port, printed, tell } = await manage(t, { CODEX_SIDECAR_OPENAI_UPSTREAM: `${upstream.url}/v1`, CODEX_SIDECAR_PROBE: 'off', CODEX_SIDECAR_DRAIN: '120000' })
   tell('start')
   await printed('listening on')
   const open = async (): Promise<RawClient> => {
@@ -96,10 +96,10 @@ t.test('a restart within 50 new connections a second: nobody is refused or turne
   const finish = (): void => { streams.shift()?.end('event: response.completed\ndata: {}\n\n') }
   const [first, second, third] = [await open(), await open(), await open()]
   const [talking, thinking] = [await converse(), await converse()]
-  t.equal(await talking.ask('one'), 'one')
   thinking.tell('think')
   const knocking = knock(`http://127.0.0.1:${port}/v1/models`)
   await knocking.reach(25)
+  t.equal(await talking.ask('one'), 'one')
 
   tell('stop', 'start')
   await printed('draining')

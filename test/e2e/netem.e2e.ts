@@ -24,7 +24,7 @@ interface Told { name: string, whole?: boolean, events?: number, ms?: number, co
 /** A program in a namespace of its own, and what it says. */
 function inNamespace (t: Test, script: string, ...args: string[]) {
   const child = spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up; echo there; read go; exec "$@"', 'sh',
-    process.execPath, '--import=@tapjs/typescript/import', join(far, script), ...args], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TS_NODE_TRANSPILE_ONLY: '1' } })
+    process.execPath, `--import=${import.meta.resolve('../../.typescript/import.js')}`, join(far, script), ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill() })
   return { child, next: linesOf(child) }
 }
