@@ -23,7 +23,7 @@ import type { Route } from '../../src/config/options.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
-import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
+import { json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
 /** Stands in every login: no line may show it. */
 const SECRET = 'never-to-be-seen'
@@ -151,6 +151,19 @@ t.test('logins on disk are matched with what the running one knows, and none is 
     const other = await startUpstream(t, (_request, response) => { response.end(told) })
     t.strictSame((await examine(t, { home, port: Number(new URL(other.url).port) })).of('running.login'), [], 'nor by another program, or another version')
   }
+})
+
+t.test('a login that its client has renewed is no problem', async t => {
+  const [old, fresh] = [jwt({ iat: at(-7_200), exp: at(3_600), x: SECRET }, 'acct-1a2b'), jwt({ iat: at(-60), exp: at(90_000) }, 'acct-1a2b')]
+  const upstream = await startUpstream(t, ({ headers: { authorization } }, response) => { json(response, authorization === `Bearer ${old}` ? 401 : 200, { error: { code: 'token_expired' } }) })
+  const { port, url } = await startSidecar(t, { upstream: upstream.url })
+  const send = async (token: string): Promise<void> => { await (await request(`${url}/backend-api/codex/x`, { headers: { ...bearer(token), 'user-agent': 'codex_cli_rs/0.169.0' } })).body.dump() }
+  const home = { '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: fresh } }) } }
+  await send(old)
+  t.match((await examine(t, { home, port })).of('running.login'), [{ severity: 'problem', result: /^is newer than the ChatGPT login that codex_cli_rs 0\.169\.0 still uses/ }])
+  await send(fresh)
+  t.strictSame((await examine(t, { home, port })).of('running.login').map(({ severity }) => severity), ['ok'])
+  t.match((await examine(t, { home: { '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: old } }) } }, port })).of('running.login'), [{ severity: 'note', result: /refused/ }], 'nor is the old one')
 })
 
 t.test('the address', async t => {

@@ -99,6 +99,49 @@ t.test('what is no help is not told', async t => {
   t.match(await good.one(), { state: 'good', newer: null, todo: null }, 'none beside a good one')
 })
 
+t.test('a login that was renewed needs nobody', async t => {
+  const [first, second, third] = [login(-10_800, 30), login(-600, 7_200), login(-60, 90_000)]
+  const s = await setUp(t, { files: { '.codex/auth.json': auth(second) } })
+  const madeAt = (token: string): number => (JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { iat: number }).iat * 1000
+  const told = async (token: string) => (await s.told()).find(({ issuedAt }) => Date.parse(String(issuedAt)) === madeAt(token))
+  await s.send(first)
+  await s.send(second)
+  s.clock.advance(120_000)
+  t.match(await told(first), { state: 'expired', words: /^it expired at \S+, and nobody was refused with it$/, newer: null, todo: null }, 'before it ended')
+  s.dead.add(second)
+  await s.send(second)
+  await s.send(second)
+  t.match(await told(second), { state: 'refused', todo: /^Sign in again/ })
+  s.put('.codex/auth.json', auth(third))
+  s.clock.advance(PAUSE)
+  t.match(await told(second), { state: 'refused', todo: /^Restart codex_vscode 0\.5\.1: still in use is a login of/ })
+  const { refusals: before } = await (await request(`${s.url}/status`)).body.json() as Status
+  t.match(before[0]?.message, /restart the client/)
+  await s.send(third, 'codex_vscode/0.6.0')
+  t.match(await told(second), { state: 'refused', newer: null, todo: null }, 'after it was refused')
+  const { refusals: after } = await (await request(`${s.url}/status`)).body.json() as Status
+  t.notMatch(after[0]?.message, /restart the client/)
+  t.strictSame((await s.told()).map(({ state }) => state), ['good', 'refused', 'expired'], 'those that need nobody stand last')
+  s.clock.advance(PAUSE)
+  await s.send(second)
+  t.match(await told(second), { todo: /^Restart codex_vscode/ }, 'but who comes back to the old one still has it')
+  await s.send(third, 'codex_vscode/0.6.0')
+  t.match(await told(second), { todo: /^Restart codex_vscode/ })
+
+  const two = await setUp(t)
+  two.dead.add(second)
+  for (const client of ['codex_vscode/0.5.1', 'openclaw/2026.9.6']) await two.send(second, client)
+  await two.send(third)
+  t.match((await two.told())[0], { state: 'refused', todo: /^Sign in again/ }, 'one of two clients went on')
+  await two.send(third, 'openclaw/2026.9.6')
+  t.match((await two.told()).at(-1), { state: 'refused', todo: null }, 'both did')
+
+  const nameless = await setUp(t)
+  nameless.dead.add(second)
+  for (const token of [second, third]) await nameless.send(token, '')
+  t.match((await nameless.told())[0], { state: 'refused', todo: /^Sign in again/ }, 'who has no name may be anybody')
+})
+
 t.test('tokens without times or accounts', async t => {
   const s = await setUp(t, { files: { '.claude/.credentials.json': JSON.stringify({ claudeAiOauth: { accessToken: key('fresh', 'sk-ant-oat01'), refreshToken: 'r', expiresAt: 1 } }), '.codex/auth.json': auth(jwt({ exp: at(86_400) }, 'acct-9z8y')) } })
   const [old, oauth] = [jwt({ exp: at(-7_200) }, 'acct-9z8y'), key('old', 'sk-ant-oat01')]

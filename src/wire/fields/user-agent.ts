@@ -5,6 +5,9 @@ export interface Client {
   readonly version: string
 }
 
+/** What one is called that tells no name: two of them need not be the same. */
+export const UNNAMED = 'unnamed'
+
 /** Characters that are kept of a name, and of a version. */
 const NAME = 40
 const VERSION = 24
@@ -37,7 +40,7 @@ function productOf (userAgent: string): Client {
 export function clientOf (userAgent = '', originator = ''): Client {
   const { name, version } = productOf(userAgent.slice(0, READ))
   const own = named(originator.slice(0, READ))
-  if (own === '') return { name: name === '' ? 'unnamed' : name, version }
+  if (own === '') return { name: name === '' ? UNNAMED : name, version }
   return name === '' || name.toLowerCase() === own.toLowerCase() ? { name: own, version } : { name: bounded(`${own} (${name})`, NAME), version }
 }
 
