@@ -147,7 +147,7 @@ t.test('logins on disk are matched with what the running one knows, and none is 
   ])
   t.equal(typed.length, 3, 'what was refused is told wherever it is kept')
   t.strictSame((await examine(t, { home })).of('running.login'), [], 'nor where none runs')
-  for (const told of ['{}', '{"service":"codex-sidecar","routes":[],"credentials":{"list":[{}]}}', '{"service":"codex-sidecar","routes":[{"path":"/v1/","upstream":"file:///etc"},{"path":"/backend-api/","upstream":"http://["}],"credentials":{"salt":"","list":[]}}', 'no JSON']) {
+  for (const told of ['{}', '{"service":"codex-sidecar","routes":[],"credentials":{"list":[{}]}}', '{"service":"codex-sidecar","routes":[{"path":"/v1/","upstream":"file:///etc"},{"path":"/backend-api/","upstream":"http://["}],"credentials":{"salt":"","list":[]},"refusals":[]}', 'no JSON']) {
     const other = await startUpstream(t, (_request, response) => { response.end(told) })
     t.strictSame((await examine(t, { home, port: Number(new URL(other.url).port) })).of('running.login'), [], 'nor by another program, or another version')
   }

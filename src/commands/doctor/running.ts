@@ -5,13 +5,8 @@ import { kindNames, type Owned } from '../../credential/kind.ts'
 import { holderMark } from '../../credential/mark.ts'
 import type { ToldCredential } from '../../status/credentials.ts'
 import type { Status } from '../../status/status.ts'
-import { tableOf } from '../../wire/json.ts'
-import { askRunning } from '../running.ts'
 import { span } from '../status.ts'
 import { subject, type Finding } from './finding.ts'
-
-/** Credentials of the running one that are looked through. */
-const MOST = 1_000
 
 /** A login that is on disk, by the words for its place. The credential shows nothing of its token. */
 export interface FoundLogin { readonly looked: string, readonly credential: Credential }
@@ -52,13 +47,6 @@ function judge ({ looked, credential: { owned }, credential }: FoundLogin, { sal
   const older = list.filter(told => holder !== null && told.marks.holder === holder && isDue(told) && isOlder(told, owned))
   return [...own, ...older.map(told => look.problem(
     `is newer than the ${kindNames[told.kind]} that ${usersOf(told)} still uses, ${told.state} ${span(told.ageSeconds)} ago`, told.newer === null ? `restart ${usersOf(told)}` : String(told.todo)))]
-}
-
-/** What the running one tells of itself; undefined where none answers, or one of another version. */
-export async function askStatus (config: Config): Promise<Status | undefined> {
-  const { body } = await askRunning(config, { path: `/status?verdicts=${MOST}` }) ?? {}
-  const { service, credentials } = tableOf(body)
-  return service === 'codex-sidecar' && typeof tableOf(credentials)['salt'] === 'string' ? body as Status : undefined
 }
 
 /** What is refused and in no file here: keys of variables, and tokens that somebody has typed. */
