@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { homedir } from 'node:os'
@@ -13,6 +13,7 @@ import { request } from 'undici'
 import { run } from '../../src/cli.ts'
 import type { Finding } from '../../src/commands/doctor/finding.ts'
 import { homeOf } from '../../src/config/home.ts'
+import { codexLogin } from '../../src/commands/doctor/logins/codex.ts'
 import { openclawLogins } from '../../src/commands/doctor/logins/openclaw.ts'
 import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/logins/sqlite.ts'
 import { troubleOf } from '../../src/commands/doctor/network/trouble.ts'
@@ -164,6 +165,18 @@ t.test('a login that its client has renewed is no problem', async t => {
   await send(fresh)
   t.strictSame((await examine(t, { home, port })).of('running.login').map(({ severity }) => severity), ['ok'])
   t.match((await examine(t, { home: { '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: old } }) } }, port })).of('running.login'), [{ severity: 'note', result: /refused/ }], 'nor is the old one')
+})
+
+t.test('a pipe in place of a login is not waited for, and what is far too large not read', t => {
+  const home = t.testdir({ '.codex': {}, '.openclaw': { state: {}, agents: { main: { agent: {} } } } })
+  for (const name of ['.codex/auth.json', '.openclaw/state/openclaw.sqlite', '.openclaw/agents/main/agent/auth-profiles.json']) execFileSync('mkfifo', [join(home, name)])
+  t.match(codexLogin({ HOME: home }, {}).findings, [{ severity: 'problem', result: 'cannot be read (ENXIO)', mend: /^ls -l / }])
+  t.match(openclawLogins({ HOME: home }, undefined), [{ severity: 'problem', looked: /auth-profiles/, result: 'cannot be read (ENXIO)' }], 'nor is one taken for a database')
+  rmSync(join(home, '.codex/auth.json'))
+  writeFileSync(join(home, '.codex/auth.json'), '{}')
+  truncateSync(join(home, '.codex/auth.json'), (1 << 24) + 1)
+  t.match(codexLogin({ HOME: home }, {}).findings, [{ severity: 'problem', result: 'cannot be read (EFBIG)' }])
+  t.end()
 })
 
 t.test('the address', async t => {
