@@ -24,11 +24,12 @@ const profiles = (...tokens: string[]): string =>
 /** A sidecar whose user has a home folder, before an upstream that refuses dead tokens. */
 async function setUp (t: Test, { mode = 'status', files = {} }: { mode?: string, files?: Record<string, string> } = {}) {
   const dead = new Set<string>()
+  const upstreamSays = { code: 'token_revoked', message: 'Your login was revoked.' }
   const asked: string[] = []
   const upstream = await startUpstream(t, ({ headers: { authorization = '' } }, response) => {
     const token = authorization.replace('Bearer ', '')
     asked.push(token)
-    if (dead.has(token)) json(response, 401, { error: { code: 'token_revoked', message: 'Your login was revoked.' } })
+    if (dead.has(token)) json(response, 401, { error: upstreamSays })
     else json(response, 200, {})
   })
   const home = t.testdir({})
@@ -49,7 +50,7 @@ async function setUp (t: Test, { mode = 'status', files = {} }: { mode?: string,
     return { status: statusCode, text }
   }
   const told = async () => (await (await request(`${sidecar.url}/status`)).body.json() as Status).credentials.list
-  return { ...sidecar, clock, dead, asked, home, put, send, told, one: async () => (await told())[0] }
+  return { ...sidecar, clock, dead, upstreamSays, asked, home, put, send, told, one: async () => (await told())[0] }
 }
 
 t.test('a newer login of the same account on disk is told, with whom to restart', async t => {
@@ -89,6 +90,13 @@ t.test('what is no help is not told', async t => {
   refused.dead.add(fresh)
   for (const token of [old, fresh]) await refused.send(token)
   t.strictSame((await refused.told()).map(({ newer }) => newer), [null, null], 'one that was refused itself')
+
+  const [plain, other] = [`sk-${'a'.repeat(32)}`, `sk-${'b'.repeat(32)}`]
+  const many = await setUp(t, { files: { '.openclaw/agents/main/agent/auth-profiles.json': JSON.stringify({ profiles: { deepseek: { type: 'api_key', provider: 'deepseek', key: other } } }) } })
+  many.dead.add(plain)
+  many.upstreamSays.code = 'invalid_api_key'
+  for (let i = 0; i < 2; i++) await many.send(plain, 'openclaw/2026.9.6', '/v1/x')
+  t.match(await many.one(), { state: 'refused', newer: null, todo: /^Replace the key/ }, 'a key of another provider')
 
   const off = await setUp(t, { mode: 'off', files: { '.codex/auth.json': auth(fresh) } })
   await off.send(old)

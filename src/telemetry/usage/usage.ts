@@ -74,6 +74,8 @@ export class Usage {
     const { credential, client, route, status, endedAt, upstreamFields } = record
     if (credential === undefined) return
     const outcome = outcomeOf(record)
+    // A web page of another origin makes up as many tokens as it likes: none of them stands among a person's own until it is good.
+    if (record.foreign && outcome !== 'good' && this.find(credential.fingerprint) === undefined) return
     const used = this.#of(credential, endedAt, outcome)
     used.counts[outcome]++
     used.usedAt = endedAt

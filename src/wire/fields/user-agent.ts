@@ -20,8 +20,8 @@ const sdk = /^((?:Async)?(?:OpenAI|Anthropic)\/[\w-]+) (\d[\w.+-]*)/
 const product = /^([!#$%&'*+.^`|~\w-]+)(?:\/([!#$%&'*+.^`|~\w-]+))?/
 /** Browsers are all called Mozilla; the last of these that one names is its own. */
 const browser = /\b(Firefox|Edg|Chrome|Safari)\/(\d[\d.]*)/
-/** Nobody's name begins like that. */
-const secret = /^(?:sk|ek|pk|at)[-_]|^ey[JI]/
+/** Nobody's name begins like that, nor holds what is as long as a key. */
+const secret = /^(?:sk|ek|pk|at)[-_]|^ey[JI]|(?:^|[^A-Za-z0-9])(?:(?:sk|ek|pk|rk|gh[a-z]|xox[a-z])[-_]|ey[JI])[\w.-]{12}|bearer\s/i
 
 /** A copy that holds no other text in memory, without what is not visible. */
 const bounded = (text: string, most: number): string => Buffer.from(text.replace(/[^\x21-\x7e]+/g, ' ').trim().slice(0, most), 'latin1').toString('latin1')
