@@ -49,6 +49,9 @@ export interface Wanted {
   find: string
 }
 
+/** Credentials that are told at most: each takes some 50 µs, for which everybody else waits. */
+const CREDENTIALS = 1_000
+
 const time = (ms: number): string => new Date(ms).toISOString()
 const places = ({ inFlight, limit }: Lane) => ({ inFlight, limit })
 
@@ -113,7 +116,7 @@ export function createStatus ({ config, upstreams, tunnels, drain, metrics, verd
       since: time(since),
       now: time(now.wall),
       listening,
-      credentials: { kept: usage.size, salt: usage.salt, list: listCredentials(usage, { entries: verdicts.entries, newer, replaced, salt: usage.salt, now }, most) },
+      credentials: { kept: usage.size, salt: usage.salt, list: listCredentials(usage, { entries: verdicts.entries, newer, replaced, salt: usage.salt, now }, Math.min(most, CREDENTIALS)) },
       hour: hourStatus(history, now.wall),
       routes: upstreams.map(upstream => routeStatus(upstream, config.probe, requests)),
       tunnels: { open: tunnels.open, limit: config.limits.tunnels },

@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import type { Status } from '../../src/status/status.ts'
+import { RequestRecord } from '../../src/telemetry/record.ts'
 import { tellLimits } from '../../src/telemetry/usage/quota.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
+import { credentialOf } from '../fixtures/judging.ts'
 import { configFor, startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
@@ -161,6 +163,16 @@ t.test('a key of another company is told where it belongs', async t => {
   await (await request(`${url}/backend-api/x`, { headers: bearer(key('miss')) })).body.dump()
   const { credentials: { list } } = await (await request(`${url}/status`)).body.json() as Status
   t.match(list, [{ state: 'refused', words: /belongs on \/v1\//, source: 'claims', todo: 'Change the base URL or the credential in the client.' }])
+})
+
+t.test('however many are asked for, no more credentials are told than a thousand', async t => {
+  const { app, url } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
+  for (let i = 0; i < 1_001; i++) {
+    const record = new RequestRecord({ id: '1', method: 'GET', target: '/v1/x', foreign: false, userAgent: undefined, originator: undefined })
+    app.generation.legacy.usage.finished(Object.assign(record, { credential: credentialOf(`token-${i}`), status: 200, endedAt: 1, route: '/v1' }))
+  }
+  const { credentials: { kept, list } } = await (await request(`${url}/status?verdicts=999999`)).body.json() as Status
+  t.strictSame([kept, list.length], [1_001, 1_000])
 })
 
 t.test('limits are told in words', async t => {

@@ -44,6 +44,7 @@ async function setUp (t: Test, { mode = 'status', files = {} }: { mode?: string,
   const clock = simulatedClock()
   const sidecar = await startSidecar(t, { upstream: upstream.url, clock, env: { HOME: home, CODEX_SIDECAR_CLIENT_LOGINS: mode } })
   const send = async (token: string, userAgent = 'codex_vscode/0.5.1', path = '/backend-api/codex/responses') => {
+    clock.advance(1)
     const { statusCode, body } = await request(`${sidecar.url}${path}`, { method: 'POST', headers: { ...bearer(token), 'user-agent': userAgent }, body: '{}' })
     const text = await body.text()
     sidecar.app.generation.legacy.journal.flush()
