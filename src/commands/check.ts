@@ -13,7 +13,8 @@ import { probe, type ProbeAnswer } from '../verdict/probe/probe.ts'
 import type { Inactive, Verdict } from '../verdict/verdict.ts'
 import type { Held } from '../status/held.ts'
 import type { Command, CommandContext } from './command.ts'
-import { askRunning, notRunning } from './running.ts'
+import { askRunning, askStatus, notRunning } from './running.ts'
+import { printable } from './terminal.ts'
 import { credentialText } from './status.ts'
 
 /** Longest token read, bytes. */
@@ -120,13 +121,14 @@ export const check: Command = async ({ flags: { route: prefix, ...others }, env,
 
 /** What the running one knows of a token. Exit 0 good, 1 refused, 2 anything else. */
 async function askWhatIsHeld (headers: readonly string[], config: Config, { stdout, stderr }: Pick<CommandContext, 'stdout' | 'stderr'>): Promise<number> {
-  const answer = await askRunning(config, { path: '/status/held', headers })
+  // Whatever else may listen there is not told the token.
+  const answer = await askStatus(config, 1) === undefined ? undefined : await askRunning(config, { path: '/status/held', headers })
   if (answer?.status !== 200) {
     stderr.write(notRunning(config))
     return 2
   }
   const { credential } = answer.body as Held
-  stdout.write(credential === null ? 'the running codex-sidecar has not seen this token\n' : credentialText(credential))
+  stdout.write(credential === null ? 'the running codex-sidecar has not seen this token\n' : printable(credentialText(credential)))
   return credential?.state === 'good' ? 0 : credential?.state === 'refused' || credential?.state === 'expired' ? 1 : 2
 }
 

@@ -7,10 +7,15 @@ import { openclawFindings, ownProviders } from './doctor/clients/openclaw.ts'
 import { listenerFindings } from './doctor/listener.ts'
 import { openclawLogins } from './doctor/logins/openclaw.ts'
 import { commandSqlite, ownSqlite } from '../logins/sqlite.ts'
-import { asRunning, askStatus, collectLogins, runningFindings } from './doctor/running.ts'
+import { asRunning, collectLogins, runningFindings } from './doctor/running.ts'
 import { proxyFindings } from './doctor/network/proxy.ts'
 import { networkFindings } from './doctor/network/upstream.ts'
 import { humanText, jsonText, worstOf } from './doctor/report.ts'
+import { askStatus } from './running.ts'
+import { printable } from './terminal.ts'
+
+/** Credentials of the running one that are looked through. */
+const MOST = 1_000
 
 /**
  * Looks for what is wrong: address, clients, logins, proxies, upstreams, clock. It changes nothing and shows no secret.
@@ -25,10 +30,10 @@ export const doctor: Command = async ({ flags: { json, ...flags }, env, stdout }
     ...environmentFindings(env, config)
   ]
   const origins = clients.flatMap(({ origin }) => origin ?? [])
-  const running = await askStatus(config)
+  const running = await askStatus(config, MOST)
   const { config: present, findings: elsewhere } = asRunning(config, running)
   const [listener, network] = await Promise.all([listenerFindings(config, origins), networkFindings(env, present)])
   const findings = [...listener, ...clients, ...runningFindings(running, logins), ...elsewhere, ...proxyFindings(env, present), ...network]
-  stdout.write(json === undefined ? humanText(findings) : jsonText(findings))
+  stdout.write(json === undefined ? printable(humanText(findings)) : jsonText(findings))
   return worstOf(findings) === 'problem' ? 1 : 0
 }

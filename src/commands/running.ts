@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Agent, request, type Dispatcher } from 'undici'
 import type { Config } from '../config/config.ts'
-import { jsonObject } from '../wire/json.ts'
+import type { Status } from '../status/status.ts'
+import { jsonObject, tableOf, textOf } from '../wire/json.ts'
 import { ownOrigin } from './own-address.ts'
+import { printable } from './terminal.ts'
 
 /** What the running one answered. */
 export interface RunningAnswer { readonly status: number, readonly body: unknown }
@@ -21,7 +23,7 @@ export interface Question { readonly method?: Dispatcher.HttpMethod, readonly pa
 
 /**
  * Asks the running one on its own paths.
- * @returns undefined where none answers there, or something else does
+ * @returns undefined where none answers there
  */
 export async function askRunning (config: Config, { method = 'GET', path, headers = [] }: Question): Promise<RunningAnswer | undefined> {
   const patience = config.times.connect
@@ -33,8 +35,19 @@ export async function askRunning (config: Config, { method = 'GET', path, header
   return await ask().catch(() => undefined).finally(() => dispatcher.destroy())
 }
 
+/**
+ * What the running one tells of itself; undefined where none answers, or something else does, or one of another version.
+ * @param most credentials and verdicts
+ */
+export async function askStatus (config: Config, most: number): Promise<Status | undefined> {
+  const { body } = await askRunning(config, { path: `/status?verdicts=${most}` }) ?? {}
+  const { service, credentials, refusals, routes } = tableOf(body)
+  const { salt, list } = tableOf(credentials)
+  return service === 'codex-sidecar' && typeof salt === 'string' && [list, refusals, routes].every(Array.isArray) ? body as Status : undefined
+}
+
 /** For a person, where none answers. */
 export const notRunning = (config: Config): string => `codex-sidecar: none answers at ${runningOrigin(config)}; codex-sidecar, or codex-sidecar service install, starts one\n`
 
 /** The words of an answer in our own name. */
-export const messageOf = ({ body }: RunningAnswer): string => (body as { error?: { message?: string } }).error?.message ?? 'it answered something else'
+export const messageOf = ({ body }: RunningAnswer): string => printable(textOf(tableOf(tableOf(body)['error'])['message']) ?? 'it answered something else')

@@ -3,10 +3,14 @@ import { loadConfig } from '../config/config.ts'
 import type { ToldCredential } from '../status/credentials.ts'
 import type { Status } from '../status/status.ts'
 import type { Command } from './command.ts'
-import { askRunning, notRunning } from './running.ts'
+import { askStatus, notRunning } from './running.ts'
+import { printable } from './terminal.ts'
 
 /** ms between two looks. */
 const PAUSE = 2_000
+
+/** Credentials and verdicts. */
+const MOST = 100
 
 /** Clears a terminal and goes to its top. */
 const CLEAR = '\x1b[H\x1b[2J'
@@ -47,12 +51,12 @@ function statusText ({ version, state, listening, credentials: { kept, list }, r
 export const status: Command = async ({ flags: { json, watch, ...flags }, env, stdout, stderr }) => {
   const config = loadConfig({ flags, env })
   for (;;) {
-    const answer = await askRunning(config, { path: '/status' })
-    if (answer?.status !== 200) {
+    const told = await askStatus(config, MOST)
+    if (told === undefined) {
       stderr.write(notRunning(config))
       return 1
     }
-    const text = json === undefined ? statusText(answer.body as Status) : `${JSON.stringify(answer.body)}\n`
+    const text = json === undefined ? printable(statusText(told)) : `${JSON.stringify(told)}\n`
     stdout.write(watch !== undefined && stdout.isTTY === true ? `${CLEAR}${text}` : text)
     if (watch === undefined) return 0
     await sleep(PAUSE)

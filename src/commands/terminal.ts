@@ -1,6 +1,12 @@
 import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 
+/**
+ * A text of others as it may go to a terminal: its lines, without anything that a terminal obeys (ECMA-48; some do so in
+ * the range of C1 too), or that turns the order of its characters around.
+ */
+export const printable = (text: string): string => text.replace(/(?!\n)\p{C}/gu, '')
+
 /** The terminal that a process belongs to, whatever its streams are. */
 const CONTROLLING = '/dev/tty'
 

@@ -67,8 +67,8 @@ export interface Owned {
 /** Text of a claim that is short enough to be a name. */
 const nameIn = (claim: unknown): string | undefined => typeof claim === 'string' && /^[\w.:-]{1,64}$/.test(claim) ? claim : undefined
 
-/** Seconds of a claim as ms since 1970, where they can be a time. */
-const timeIn = (claim: unknown): number | undefined => typeof claim === 'number' && claim > 0 && claim < 4_102_444_800 ? claim * 1000 : undefined
+/** Seconds of a claim as ms since 1970, where they can be a time (design.md section 3): a number before 2000 or after 2100 says nothing. */
+const timeIn = (claim: unknown): number | undefined => typeof claim === 'number' && claim >= 946_684_800 && claim < 4_102_444_800 ? claim * 1000 : undefined
 
 /** Characters of a claim that names somebody. */
 const ID = 200

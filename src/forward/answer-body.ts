@@ -36,7 +36,7 @@ export function answerBody (head: Head, { response, record, decision, config: { 
     ...head, response, requestId: record.id, limit: limits.errorBodyBytes, patience: times.errorBody, relay: onward, room, abort,
     learn: body => {
       const dead = decision.learn(status, headers, body)
-      if (status === 401 && body !== undefined) record.relayed = { dead, words: refusalWords(headers, body, decision.credential) }
+      if (status === 401 && body !== undefined) record.relayed = { dead, ...refusalWords(headers, body, decision.credential) }
       return dead && valuesOf(headers, 'retry-after').length === 0 ? ['Retry-After', '0'] : []
     }
   })

@@ -180,7 +180,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Running {
 
   #ended (ending: Ending | Promise<Ending>): void {
     if (typeof ending !== 'string') return void ending.then(known => { this.#ended(known) })
-    if (ending === 'ours') this.#options.record.code = 'upstream_incomplete'
+    const { record, response } = this.#options
+    if (ending === 'ours') Object.assign(record, { code: 'upstream_incomplete', detail: String(response.statusCode) } satisfies Partial<typeof record>)
     this.#finish(ending)
   }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { fromHome, type ClientFolders } from '../config/home.ts'
 import type { Credential, CredentialReader, Fingerprint } from '../credential/credential.ts'
 import type { Owned } from '../credential/kind.ts'
-import { presentStores, readTokens, type Present } from './read.ts'
+import { inTurn, presentStores, readTokens, type Present } from './read.ts'
 import type { Sqlite } from './sqlite.ts'
 import type { LoginClient } from './stores.ts'
 
@@ -73,12 +73,12 @@ export class LoginFiles {
     const { clock, sqlite } = this.#options
     this.#lookedAt = clock.monotonic()
     const before = this.#files
-    this.#files = new Map(await Promise.all((await presentStores(folders)).map(async present => {
+    this.#files = new Map(await inTurn(await presentStores(folders), async present => {
       const { store: { path }, state } = present
       const known = before.get(path)
       if (known?.state === state) return [path, known] as const
       return [path, { state, logins: this.#loginsOf(present, fromHome(path, folders.home), await readTokens(present, sqlite), known?.logins) }] as const
-    })))
+    }))
     this.#logins = [...this.#files.values()].flatMap(({ logins }) => logins)
   }
 

@@ -6,6 +6,7 @@ import type { Used, Usage } from '../telemetry/usage/usage.ts'
 import type { Entries } from '../verdict/cache/entry.ts'
 import { verdictsOn, type ListedVerdict } from '../verdict/cache/listing.ts'
 import { adviceOf, type Newer, type NewerLogins } from './newer.ts'
+import type { Replaced } from './replaced.ts'
 
 /** How it stands with a credential. Partly: some of its requests are refused; unclear: nobody has said. */
 export type State = 'good' | 'refused' | 'expired' | 'limited' | 'partly' | 'unclear'
@@ -25,13 +26,24 @@ const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000))
 const reasonOf = (code: Code, detail: string): string => describe(code, detail).replace(/^[^-]+ - /, '').replace(/\. (?:Sign|Correct|Check|Change|Request).*$/s, '')
 
 /** What its own claims, form or route say against it. */
-function byItself ({ owned: { endsAt }, refusal }: Used, now: number): Standing | undefined {
-  const expired = endsAt !== undefined && now > endsAt + SKEW
-  if (refusal?.code !== undefined && refusal.source !== 'upstream' && refusal.source !== 'probe') {
+function byItself ({ owned: { endsAt }, refusal, last, usedAt }: Used, now: number): Standing | undefined {
+  const over = (at: number): boolean => endsAt !== undefined && at > endsAt + SKEW
+  // Who is answered well beyond its end has another one, or our clock is wrong.
+  const expired = endsAt !== undefined && over(now) && !(last === 'good' && over(usedAt))
+  if (refusal?.code !== undefined && (refusal.source === 'claims' || refusal.source === 'signature')) {
     const { code, detail = '', source = null, at } = refusal
     return { state: code === 'token_expired' ? 'expired' : 'refused', words: reasonOf(code, detail), source, ageSeconds: seconds(now - at) }
   }
-  return expired ? { state: 'expired', words: `it expired at ${new Date(endsAt).toISOString()}`, source: 'claims', ageSeconds: seconds(now - endsAt) } : undefined
+  const since = last === 'refused' ? '' : ', and nobody was refused with it'
+  return expired ? { state: 'expired', words: `it expired at ${new Date(endsAt).toISOString()}${since}`, source: 'claims', ageSeconds: seconds(now - endsAt) } : undefined
+}
+
+/** What the upstream's own refusal of its last request says, where nothing is held against it. */
+function byLast ({ refusal, relayed }: Used): { readonly state: State, readonly words: string } {
+  if (refusal !== undefined) return { state: 'unclear', words: 'it was refused before; the next request asks the upstream again' }
+  if (relayed?.dead === true) return { state: 'unclear', words: 'the upstream says that it is dead, against its good answers before; if it says so again, that holds' }
+  if (relayed?.bare === false) return { state: 'partly', words: 'the upstream refused its last request, and not for the token itself' }
+  return { state: 'unclear', words: 'the upstream refused its last request, and gave no reason that can be read' }
 }
 
 /** How it stands, by the strongest thing that is known. */
@@ -41,21 +53,24 @@ function standingOf (used: Used, verdicts: readonly ListedVerdict[], now: number
   const since = { source: 'upstream', ageSeconds: seconds(now - used.usedAt) }
   const own = byItself(used, now)
   if (own !== undefined) return own
+  const good = find('active', 'token')
   const dead = find('inactive', 'token')
-  if (dead !== undefined) return as('refused', dead.detail, dead)
+  // What one route says counts for no other.
+  if (dead !== undefined) return as(used.last === 'good' && good !== undefined ? 'partly' : 'refused', dead.detail, dead)
   if (used.last === 'limited') return { state: 'limited', words: 'at its limit: the upstream answered 429', ...since }
   const partly = find('inactive', 'request')
   if (partly !== undefined) return as('partly', partly.detail, partly)
   const suspect = find('suspect', 'request')
   if (used.last === 'refused') {
-    if (suspect !== undefined) return as('unclear', suspect.detail, suspect)
-    if (used.refusal !== undefined) return { state: 'unclear', words: 'it was refused before; the next request asks the upstream again', ...since }
-    return { state: 'partly', words: 'the upstream refused its last request, and not for the token itself', ...since }
+    return suspect === undefined ? { ...byLast(used), ...since } : as('unclear', suspect.detail, suspect)
   }
-  const good = find('active', 'token')
   if (good !== undefined) return as('good', 'accepted', good)
   return used.counts.good > 0 ? { state: 'good', words: 'accepted', ...since } : { state: 'unclear', words: 'no answer so far tells', source: null, ageSeconds: since.ageSeconds }
 }
+
+/** Whether nobody has to do anything about it, although it is not good: it has ended and nobody was refused with it, or all who were went on with another one. */
+const isPast = (used: Used, state: State, { replaced }: Told): boolean =>
+  (state === 'expired' && used.last !== 'refused') || (used.last === 'refused' && replaced(used))
 
 /** The newer login beside one that is refused. */
 function newerThan (used: Used, state: State, { newer, now }: Told): Newer | undefined {
@@ -76,7 +91,7 @@ function adviceFor (used: Used, state: State, newer: Newer | undefined): string 
 }
 
 /** By what credentials are told. */
-export interface Told { readonly entries: Entries, readonly newer: NewerLogins, /** That of the marks. */ readonly salt: string, readonly now: Now }
+export interface Told { readonly entries: Entries, readonly newer: NewerLogins, readonly replaced: Replaced, /** That of the marks. */ readonly salt: string, readonly now: Now }
 
 /** A credential as its owner knows it. Nothing of this may leave our own paths. */
 export function tellCredential (used: Used, told: Told) {
@@ -85,7 +100,8 @@ export function tellCredential (used: Used, told: Told) {
   const { kind, plan = null, ending, endsAt, issuedAt } = owned
   const verdicts = used.keys.flatMap(key => verdictsOn(entries, key, now.monotonic))
   const standing = standingOf(used, verdicts, now.wall)
-  const newer = newerThan(used, standing.state, told)
+  const past = isPast(used, standing.state, told)
+  const newer = past ? undefined : newerThan(used, standing.state, told)
   return {
     token: fingerprint.slice(0, 8),
     kind, name: ownName(owned), plan, ending,
@@ -94,7 +110,7 @@ export function tellCredential (used: Used, told: Told) {
     /** Negative where it has ended. */
     endsInSeconds: endsAt === undefined ? null : Math.round((endsAt - now.wall) / 1000),
     ...standing,
-    todo: adviceFor(used, standing.state, newer),
+    todo: past ? null : adviceFor(used, standing.state, newer),
     /** Where a newer login of the same account lies, or another one of the same client. */
     newer: newer === undefined ? null : { client: newer.login.client, place: newer.login.place, certain: newer.certain },
     /** By which others who have the login know it, and others of the same account. */
@@ -111,12 +127,15 @@ export function tellCredential (used: Used, told: Told) {
 
 export type ToldCredential = ReturnType<typeof tellCredential>
 
-/** Those that need somebody first, then those used last. */
-const urgency: readonly State[] = ['refused', 'expired', 'limited', 'partly', 'unclear', 'good']
+const urgencies: readonly State[] = ['refused', 'expired', 'limited', 'partly', 'unclear', 'good']
+
+/** Those that need somebody first, then those used last; at the end what is past. */
+const urgency = ({ state, todo }: ToldCredential): number =>
+  todo === null && (state === 'refused' || state === 'expired') ? urgencies.length : urgencies.indexOf(state)
 
 /** Shows credentials: of those used last, `most` at most, those that need somebody first. */
 export function listCredentials (usage: Usage, told: Told, most: number): ToldCredential[] {
   return usage.latest(most)
     .map(used => tellCredential(used, told))
-    .sort((a, b) => urgency.indexOf(a.state) - urgency.indexOf(b.state))
+    .sort((a, b) => urgency(a) - urgency(b))
 }

@@ -7,6 +7,7 @@ import type { VerdictCache } from '../verdict/cache/cache.ts'
 import { verdictsOn } from '../verdict/cache/listing.ts'
 import { tellCredential } from './credentials.ts'
 import type { NewerLogins } from './newer.ts'
+import { createReplaced } from './replaced.ts'
 
 export interface HeldSources { config: Config, read: CredentialReader, usage: Usage, verdicts: VerdictCache, newer: NewerLogins, clock: Clock }
 
@@ -21,7 +22,7 @@ export function createHeld ({ config, read, usage, verdicts, newer, clock }: Hel
     })
     const used = presented.map(({ credential }) => usage.find(credential.fingerprint)).find(found => found !== undefined)
     return {
-      credential: used === undefined ? null : tellCredential(used, { entries: verdicts.entries, newer, salt: usage.salt, now }),
+      credential: used === undefined ? null : tellCredential(used, { entries: verdicts.entries, newer, replaced: createReplaced(usage), salt: usage.salt, now }),
       verdicts: presented.flatMap(({ route, credential }) => verdictsOn(verdicts.entries, credential.keyOn(nameOf(route)), now.monotonic))
     }
   }

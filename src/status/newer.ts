@@ -22,6 +22,9 @@ export interface Newer {
 /** Whether a refusal is one that another login would not get. */
 export const isOfLogin = (code: string): boolean => code === 'token_expired' || code === 'token_rejected'
 
+/** Kinds of keys that OpenClaw has of any company: another one of them may be for another provider of its many. */
+const anybodys: ReadonlySet<string> = new Set(['openai_key', 'gateway_key', 'opaque'])
+
 /** Names by which programs call themselves that use a client's file. */
 const users: Readonly<Record<LoginClient, RegExp>> = { codex: /^codex/i, openclaw: /^(?:openclaw|pi\b)/i, claude: /^claude/i }
 
@@ -57,7 +60,7 @@ export function createNewer (files: LoginFiles, usage: Pick<Usage, 'find' | 'sal
   const isNewer = ({ owned: { issuedAt, endsAt = -Infinity } }: Compared, { owned: other }: Login): boolean =>
     issuedAt !== undefined && other.issuedAt !== undefined ? other.issuedAt > issuedAt : (other.endsAt ?? -Infinity) > endsAt
   const isOthers = ({ owned: { kind }, clients }: Compared, { client, owned }: Login): boolean =>
-    owned.holder === undefined && owned.kind === kind && clients.some(({ client: { name } }) => users[client].test(name))
+    owned.holder === undefined && owned.kind === kind && !(client === 'openclaw' && anybodys.has(kind)) && clients.some(({ client: { name } }) => users[client].test(name))
 
   return {
     /** @param now ms since 1970 */

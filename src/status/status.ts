@@ -16,6 +16,7 @@ import { listVerdicts } from '../verdict/cache/listing.ts'
 import { ownName } from '../credential/kind.ts'
 import { listCredentials } from './credentials.ts'
 import { hintOf, isOfLogin, type Newer, type NewerLogins } from './newer.ts'
+import { createReplaced, type Replaced } from './replaced.ts'
 import { baseUrls, recipes, usableRecipes } from './setup-lines.ts'
 
 /** What the status is made of. */
@@ -48,6 +49,9 @@ export interface Wanted {
   find: string
 }
 
+/** Credentials that are told at most: each takes some 50 µs, for which everybody else waits. */
+const CREDENTIALS = 1_000
+
 const time = (ms: number): string => new Date(ms).toISOString()
 const places = ({ inFlight, limit }: Lane) => ({ inFlight, limit })
 
@@ -76,10 +80,11 @@ function messageOf (code: Refusal['code'], detail: string, newer: Newer | undefi
 }
 
 /** Equal refusals with what happened and what to do, and whose they are. */
-const refusalStatus = (usage: Usage, newer: NewerLogins, now: number) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
+const refusalStatus = ({ usage, newer, replaced, now }: { usage: Usage, newer: NewerLogins, replaced: Replaced, now: number }) => ({ firstAt, at, detail, route, code, fingerprint, ...rest }: Refusal) => {
   const used = fingerprint === undefined ? undefined : usage.find(fingerprint)
+  const other = used?.last === 'refused' && !replaced(used) ? newer.of(used, now) : undefined
   return {
-    firstAt: time(firstAt), at: time(at), code, message: messageOf(code, detail, used === undefined ? undefined : newer.of(used, now)), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
+    firstAt: time(firstAt), at: time(at), code, message: messageOf(code, detail, other), ...(route === undefined ? undefined : { route: shownName(route) }), ...rest,
     token: fingerprint?.slice(0, 8), credential: used === undefined ? undefined : ownName(used.owned)
   }
 }
@@ -103,6 +108,7 @@ export function createStatus ({ config, upstreams, tunnels, drain, metrics, verd
   return async function status ({ origin, listening, most, find }: Wanted) {
     const [requests] = await Promise.all([metrics.requestsByRoute(), newer.look()])
     const now = { wall: clock.wall(), monotonic: clock.monotonic() }
+    const replaced = createReplaced(usage)
     return {
       service: 'codex-sidecar' as const,
       version,
@@ -110,12 +116,12 @@ export function createStatus ({ config, upstreams, tunnels, drain, metrics, verd
       since: time(since),
       now: time(now.wall),
       listening,
-      credentials: { kept: usage.size, salt: usage.salt, list: listCredentials(usage, { entries: verdicts.entries, newer, salt: usage.salt, now }, most) },
+      credentials: { kept: usage.size, salt: usage.salt, list: listCredentials(usage, { entries: verdicts.entries, newer, replaced, salt: usage.salt, now }, Math.min(most, CREDENTIALS)) },
       hour: hourStatus(history, now.wall),
       routes: upstreams.map(upstream => routeStatus(upstream, config.probe, requests)),
       tunnels: { open: tunnels.open, limit: config.limits.tunnels },
       verdicts: { kept: verdicts.size, list: listVerdicts(verdicts.entries, { now: now.monotonic, most, find }) },
-      refusals: [...refusals].map(refusalStatus(usage, newer, now.wall)),
+      refusals: [...refusals].map(refusalStatus({ usage, newer, replaced, now: now.wall })),
       clients: clientStatus(origin, prefixes)
     }
   }

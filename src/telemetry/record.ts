@@ -47,8 +47,8 @@ export class RequestRecord {
   code: Code | undefined = undefined
   /** What fills that code's words. */
   detail: string | undefined = undefined
-  /** Set where the upstream's own 401 went to the client: whether it says that the token is dead, and its words. */
-  relayed: { readonly dead: boolean, readonly words: string } | undefined = undefined
+  /** Set where the upstream's own 401 went to the client: whether it says that the token is dead, or gives no reason, and its words. */
+  relayed: { readonly dead: boolean, readonly bare: boolean, readonly words: string } | undefined = undefined
   /** Who gave the verdict that decided. */
   source: Source | undefined = undefined
   /** ms until the guard had decided. */

@@ -10,8 +10,8 @@ const PATH = 200
 /** Clients of equal refusals that are kept. */
 const CLIENTS = 10
 
-/** What is quoted there is the client's, and may be anything. */
-const shown = (detail: string): string => detail.replace(/"[^"]*"/g, withoutSecrets)
+/** What is quoted there is the client's, and may be anything; JSON leaves what some terminals obey. */
+const shown = (detail: string): string => detail.replace(/\p{C}+/gu, ' ').replace(/"[^"]*"/g, withoutSecrets)
 
 /** What equal refusals are about. */
 export type About = 'credential' | 'network' | 'request'

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net'
 
-const loopback = /^(?:localhost|[^:[\]]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
+/** A browser takes nearly anything for a name beneath localhost (`$(id).localhost`), and we repeat it in lines for a shell. */
+const loopback = /^(?:localhost|[\w.-]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
 
 /** A Host field's name without its port. */
 export const hostName = (host: string): string => host.replace(/:\d*$/, '')

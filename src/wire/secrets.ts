@@ -30,9 +30,19 @@ const plainPath = /^(?:\/(?:[a-z_.]{0,18}|[a-z]\d))*$/
 /** Names that upstreams give to what they keep. They open nothing by themselves, and whoever reads a log looks for them. */
 const identifier = /^(?:(?:resp|msg|file|batch|msgbatch|conv|thread|run|step|asst|ftjob|vs|upload|item|call|cntr|video|req)[_-][A-Za-z0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 
-/** A request target as it may be shown: without its query, and without those of its parts that look like a secret. */
+/** Characters of a path that are looked at: it may be as long as a head, and each of its parts takes some microseconds. */
+const LONGEST = 2_000
+
+/** A path's beginning, up to the end of a part: of half a secret nobody could tell what it is. */
+function beginning (path: string): string {
+  if (path.length <= LONGEST) return path
+  const begin = path.slice(0, LONGEST)
+  return `${begin.slice(0, Math.max(...['/', ';', ',', '&'].map(divider => begin.lastIndexOf(divider))) + 1)}…`
+}
+
+/** A request target as it may be shown: without its query, and without those of its parts that look like a secret. Of a long one its beginning. */
 export function shownPath (target: string): string {
-  const path = pathOf(target)
+  const path = beginning(pathOf(target))
   if (plainPath.test(path)) return path
   return path.replace(/\/\/[^/@]*@/, '//***@').split(dividers).map(part => identifier.test(part) ? part : withoutSecrets(part)).join('')
 }

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { homedir } from 'node:os'
@@ -12,6 +12,7 @@ import { request } from 'undici'
 import { run } from '../../src/cli.ts'
 import type { Finding } from '../../src/commands/doctor/finding.ts'
 import { homeOf } from '../../src/config/home.ts'
+import { codexLogin } from '../../src/commands/doctor/logins/codex.ts'
 import { openclawLogins } from '../../src/commands/doctor/logins/openclaw.ts'
 import { commandSqlite, ownSqlite, readRow, type Sqlite } from '../../src/logins/sqlite.ts'
 import { troubleOf } from '../../src/commands/doctor/network/trouble.ts'
@@ -23,7 +24,7 @@ import { selfSigned } from '../fixtures/certificate.ts'
 import { commandLine } from '../fixtures/program.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
-import { startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
+import { json, startRawUpstream, startUpstream } from '../fixtures/upstream.ts'
 
 /** Stands in every login: no line may show it. */
 const SECRET = 'never-to-be-seen'
@@ -147,10 +148,35 @@ t.test('logins on disk are matched with what the running one knows, and none is 
   ])
   t.equal(typed.length, 3, 'what was refused is told wherever it is kept')
   t.strictSame((await examine(t, { home })).of('running.login'), [], 'nor where none runs')
-  for (const told of ['{}', '{"service":"codex-sidecar","routes":[],"credentials":{"list":[{}]}}', '{"service":"codex-sidecar","routes":[{"path":"/v1/","upstream":"file:///etc"},{"path":"/backend-api/","upstream":"http://["}],"credentials":{"salt":"","list":[]}}', 'no JSON']) {
+  for (const told of ['{}', '{"service":"codex-sidecar","routes":[],"credentials":{"list":[{}]}}', '{"service":"codex-sidecar","routes":[{"path":"/v1/","upstream":"file:///etc"},{"path":"/backend-api/","upstream":"http://["}],"credentials":{"salt":"","list":[]},"refusals":[]}', 'no JSON']) {
     const other = await startUpstream(t, (_request, response) => { response.end(told) })
     t.strictSame((await examine(t, { home, port: Number(new URL(other.url).port) })).of('running.login'), [], 'nor by another program, or another version')
   }
+})
+
+t.test('a login that its client has renewed is no problem', async t => {
+  const [old, fresh] = [jwt({ iat: at(-7_200), exp: at(3_600), x: SECRET }, 'acct-1a2b'), jwt({ iat: at(-60), exp: at(90_000) }, 'acct-1a2b')]
+  const upstream = await startUpstream(t, ({ headers: { authorization } }, response) => { json(response, authorization === `Bearer ${old}` ? 401 : 200, { error: { code: 'token_expired' } }) })
+  const { port, url } = await startSidecar(t, { upstream: upstream.url })
+  const send = async (token: string): Promise<void> => { await (await request(`${url}/backend-api/codex/x`, { headers: { ...bearer(token), 'user-agent': 'codex_cli_rs/0.169.0' } })).body.dump() }
+  const home = { '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: fresh } }) } }
+  await send(old)
+  t.match((await examine(t, { home, port })).of('running.login'), [{ severity: 'problem', result: /^is newer than the ChatGPT login that codex_cli_rs 0\.169\.0 still uses/ }])
+  await send(fresh)
+  t.strictSame((await examine(t, { home, port })).of('running.login').map(({ severity }) => severity), ['ok'])
+  t.match((await examine(t, { home: { '.codex': { 'auth.json': JSON.stringify({ tokens: { access_token: old } }) } }, port })).of('running.login'), [{ severity: 'note', result: /refused/ }], 'nor is the old one')
+})
+
+t.test('a pipe in place of a login is not waited for, and what is far too large not read', t => {
+  const home = t.testdir({ '.codex': {}, '.openclaw': { state: {}, agents: { main: { agent: {} } } } })
+  for (const name of ['.codex/auth.json', '.openclaw/state/openclaw.sqlite', '.openclaw/agents/main/agent/auth-profiles.json']) execFileSync('mkfifo', [join(home, name)])
+  t.match(codexLogin({ HOME: home }, {}).findings, [{ severity: 'problem', result: 'cannot be read (ENXIO)', mend: /^ls -l / }])
+  t.match(openclawLogins({ HOME: home }, undefined), [{ severity: 'problem', looked: /auth-profiles/, result: 'cannot be read (ENXIO)' }], 'nor is one taken for a database')
+  rmSync(join(home, '.codex/auth.json'))
+  writeFileSync(join(home, '.codex/auth.json'), '{}')
+  truncateSync(join(home, '.codex/auth.json'), (1 << 24) + 1)
+  t.match(codexLogin({ HOME: home }, {}).findings, [{ severity: 'problem', result: 'cannot be read (EFBIG)' }])
+  t.end()
 })
 
 t.test('the address', async t => {

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { run } from '../../src/cli.ts'
+import { RawClient } from '../fixtures/raw-client.ts'
 import { startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
@@ -62,7 +63,7 @@ t.test('what is more, or cut off, is said', async t => {
   const env = { CODEX_SIDECAR_PORT: new URL(url).port }
   for (let i = 0; i < 101; i++) await (await request(`${url}/v1/x`, { headers: bearer(`token-${i}`) })).body.dump()
   t.match((await command(['status'], env)).out, /\/v1\/ is cut off: .*\n\n101 credentials, those used last\n/)
-  const told = { version: '1', state: 'ready', listening: null, credentials: { kept: 1, list: [] }, refusals: [], routes: [] }
+  const told = { service: 'codex-sidecar', version: '1', state: 'ready', listening: null, credentials: { kept: 1, salt: '', list: [] }, refusals: [], routes: [] }
   const server = createServer((_request, response) => { json(response, 200, told) }).listen(0, '127.0.0.1')
   t.teardown(() => { server.close() })
   await once(server, 'listening')
@@ -74,12 +75,43 @@ t.test('release has it forget one token, or all', async t => {
   await s.send(dead)
   await s.send(dead)
   const [fingerprint = ''] = /[0-9a-f]{8}(?=\n)/.exec((await command(['status'], s.env)).out) ?? []
-  t.match(await command(['release', 'nonesuch/'], s.env), { code: 2, err: /a fingerprint is the 8 hex digits/ })
+  const asked = s.lines().length
+  for (const word of ['nonesuch/', 'a-short-secret']) t.match(await command(['release', word], s.env), { code: 2, err: /^codex-sidecar: a fingerprint is the 8 hex digits/ })
+  t.equal(s.lines().length, asked, 'what may be a token gets into no path')
   t.match(await command(['release', fingerprint], s.env), { code: 0, out: 'released 1; the next request asks the upstream\n' })
   t.match(await command(['release'], s.env), { code: 0, out: 'nothing is held\n' })
   t.match(await command(['release', '--json'], s.env), { code: 0, out: '{"released":0}\n' })
   await s.app.close()
   t.match(await command(['release'], s.env), { code: 1, err: /none answers/ })
+})
+
+t.test('a terminal obeys nothing of what clients call themselves and their requests', async t => {
+  const s = await setUp(t)
+  const client = new RawClient(t, s.port)
+  client.write('GET /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: \x9b31mred\x9d0;title\x9c\r\nConnection: close\r\n\r\n')
+  await client.until(() => client.ended)
+  const { out } = await command(['status'], s.env)
+  t.match(out, /expectation_failed, 1 times.* 31mred 0;title /)
+  t.notMatch(out, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
+  const odd = await startUpstream(t, (_request, response) => {
+    json(response, 200, { service: 'codex-sidecar', version: '\x1b[31m1\u202e', state: 'ready\x9b2J', listening: null, credentials: { kept: 0, salt: '', list: [] }, refusals: [], routes: [] })
+  })
+  t.match(await command(['status'], { CODEX_SIDECAR_PORT: new URL(odd.url).port }), { code: 0, out: 'codex-sidecar [31m1 at an address of its own: ready2J\n\n0 credentials\n' })
+  const home = t.testdir({ '.openclaw': { agents: { main: { agent: { 'auth-profiles.json': JSON.stringify({ profiles: { 'a\x1b[31mb': { type: 'api_key', provider: 'openai', key: 'short' } } }) } } } } })
+  const { out: found } = await command(['doctor'], { ...s.env, HOME: home })
+  t.match(found, 'profile a[31mb')
+  t.notMatch(found, '\x1b')
+})
+
+t.test('another program at the address is told no token, and taken for none of ours', async t => {
+  for (const said of [{}, null, 'text', { released: 'all' }, { service: 'codex-sidecar' }]) {
+    const other = await startUpstream(t, (_request, response) => { json(response, 200, said) })
+    const env = { CODEX_SIDECAR_PORT: new URL(other.url).port }
+    t.match(await command(['status'], env), { code: 1, out: '', err: /^codex-sidecar: none answers/ })
+    t.match(await command(['release'], env), { code: 2, out: '', err: 'codex-sidecar: it answered something else\n' })
+    t.match(await command(['check', '--running'], env, { stdin: dead }), { code: 2, out: '', err: /^codex-sidecar: none answers/ })
+    t.notMatch(JSON.stringify(other.seen), dead)
+  }
 })
 
 t.test('check --running asks the running one about a token, and it learns nothing by it', async t => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import initSqlJs from 'sql.js'
 import t, { type Test } from 'tap'
@@ -119,17 +119,47 @@ t.test('nobody waits for ever for a disk that hangs, and only once', async t => 
   const s = await setUp(t, {
     patience: 1,
     sqlite: () => {
-      if (hangs) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20) // the other file’s turn comes after the timers’
+      if (hangs) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20) // the other database’s turn comes after the timers’
       hangs = false
       return undefined
     }
   })
   s.put('.codex/auth.json', JSON.stringify({ OPENAI_API_KEY: token('key1') }))
-  s.put('.openclaw/state/openclaw.sqlite', '')
+  for (const name of ['state/openclaw.sqlite', 'agents/main/agent/openclaw-agent.sqlite']) s.put(`.openclaw/${name}`, '')
   t.strictSame(await s.look(), [])
   t.ok(s.files.fresh, 'the next one does not wait')
   await s.files.look()
   while (s.files.logins.length === 0) await new Promise(setImmediate)
   t.match(await s.look(), [['codex', '~/.codex/auth.json', 'key1']])
   t.ok(s.files.fresh)
+})
+
+t.test('a disk that hangs holds one thread at most, of the few by which upstreams are found', async t => {
+  const s = await setUp(t)
+  for (let i = 0; i < 20; i++) s.put(`.openclaw/agents/agent-${i}/agent/auth-profiles.json`, profiles(`n${i}`.padEnd(4, '_')))
+  const looked = { over: false }
+  let most = 0
+  const looking = s.look().finally(() => { looked.over = true })
+  while (!looked.over) {
+    most = Math.max(most, process.getActiveResourcesInfo().filter(kind => kind === 'FSReqPromise').length)
+    await new Promise(setImmediate)
+  }
+  t.equal((await looking).length, 20)
+  t.equal(most, 1)
+})
+
+t.test('a database is opened only where all that is opened with it is a file, and once another thread has opened it', async t => {
+  const opened: string[] = []
+  class DatabaseSync {
+    constructor (file: string) { opened.push(file) }
+    prepare () { return { all: () => [{ json: profiles('row1') }] } }
+    close (): void { /* nothing is open */ }
+  }
+  const s = await setUp(t, { sqlite: () => ({ DatabaseSync }) })
+  s.put('.openclaw/state/openclaw.sqlite', '')
+  execFileSync('mkfifo', [join(s.home, '.openclaw/state/openclaw.sqlite-wal')])
+  t.strictSame(await s.look(), [])
+  t.strictSame(opened, [], 'a pipe beside it would hold up everybody for ever')
+  rmSync(join(s.home, '.openclaw/state/openclaw.sqlite-wal'))
+  t.strictSame((await s.look()).map(([, , ending]) => ending), ['row1'])
 })

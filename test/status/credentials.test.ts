@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import type { Status } from '../../src/status/status.ts'
+import { RequestRecord } from '../../src/telemetry/record.ts'
 import { tellLimits } from '../../src/telemetry/usage/quota.ts'
 import { simulatedClock } from '../fixtures/clock.ts'
+import { credentialOf } from '../fixtures/judging.ts'
 import { configFor, startSidecar } from '../fixtures/sidecar.ts'
 import { at, bearer, jwt } from '../fixtures/token.ts'
 import { deadKey, json, startUpstream } from '../fixtures/upstream.ts'
@@ -17,6 +19,8 @@ async function setUp (t: Test) {
     if (authorization.includes('dead') && !revived) json(response, 401, deadKey)
     else if (authorization.includes('poor')) json(response, 429, {}, { 'retry-after': '20', 'x-codex-primary-used-percent': '100', 'x-codex-primary-window-minutes': '300', 'x-codex-turn-state': 'secret-state' })
     else if (url.includes('scope')) json(response, 401, { error: { message: 'Missing scopes: api.x', code: 'missing_scope' } }, { 'x-request-id': `req_${requests++}` })
+    else if (url.includes('cut')) { response.writeHead(401, { 'content-length': '500' }); response.write('{"error":', () => { response.destroy() }) }
+    else if (url.includes('revoked')) json(response, 401, { error: { code: 'token_revoked', message: 'Your login was revoked.' } })
     else if (url.includes('garbled')) json(response, 401, { error: { message: 'no gzip' } }, { 'content-encoding': 'gzip' })
     else if (url.includes('echo')) json(response, 401, { error: { message: `Not with ${authorization.slice(-14)}` } })
     else if (url.includes('unclear')) json(response, 401, { detail: 'Unauthorized' })
@@ -59,6 +63,8 @@ t.test('what is not the token’s own fault is told so', async t => {
     ['/v1/scope', 1, { state: 'partly', words: /not for the token itself/, todo: /^Look at the refusals/, source: 'upstream' }],
     ['/v1/unclear', 1, { state: 'unclear', words: /401 without a reason/, todo: null }],
     ['/v1/unclear', 5, { state: 'partly', words: /again and again/ }],
+    ['/v1/garbled', 1, { state: 'unclear', words: 'the upstream refused its last request, and gave no reason that can be read', todo: null, source: 'upstream' }],
+    ['/v1/cut', 1, { state: 'unclear', words: 'the upstream refused its last request, and gave no reason that can be read', todo: null, source: 'upstream' }],
     ['/v1/broken', 1, { state: 'unclear', words: 'no answer so far tells', source: null }]
   ] as const) {
     const s = await setUp(t)
@@ -83,6 +89,41 @@ t.test('what is not the token’s own fault is told so', async t => {
   await over.send(jwt({ exp: at(600) }))
   over.clock.advance(3_600_000)
   t.match(await over.one(), { state: 'expired', words: /^it expired at/, source: 'claims', ageSeconds: Number }, 'it ends while nobody uses it')
+})
+
+t.test('nothing is told for certain that is not', async t => {
+  const s = await setUp(t)
+  await s.send(key('cuts'), '/v1/cut')
+  t.match((await s.status()).refusals, [{ code: 'upstream_incomplete', message: /^The upstream refused with status 401 and its explanation did not arrive whole/ }])
+
+  const over = await setUp(t)
+  await over.send(jwt({ exp: at(-30) }))
+  over.clock.advance(3_600_000)
+  t.match(await over.one(), { state: 'expired', todo: null })
+  const ahead = await setUp(t)
+  await ahead.send(jwt({ exp: at(86_400) }))
+  ahead.clock.advance(86_400_000 + 120_000)
+  const taken = await ahead.send(jwt({ exp: at(86_400) }))
+  t.equal(taken.status, 200, 'the clock of the upstream is another one')
+  t.match(await ahead.one(), { state: 'good', todo: null }, 'what the upstream takes has not expired')
+
+  for (const exp of [1, 86_400]) {
+    const odd = await setUp(t)
+    await odd.send(jwt({ exp }))
+    t.match(await odd.one(), { state: 'good', endsAt: null, todo: null }, `${exp} is no time of a token`)
+  }
+
+  const doubted = await setUp(t)
+  await doubted.send(jwt())
+  await doubted.send(jwt(), '/v1/revoked')
+  t.match(await doubted.one(), { state: 'unclear', words: /^the upstream says that it is dead, against its good answers before/, todo: null })
+
+  const here = await setUp(t)
+  await here.send(jwt())
+  for (let i = 0; i < 2; i++) await here.send(jwt(), '/backend-api/revoked')
+  t.match(await here.one(), { state: 'refused', words: /\(\/backend-api\/\)$/ })
+  await here.send(jwt())
+  t.match(await here.one(), { state: 'partly', words: /it was revoked.*\(\/backend-api\/\)$/ }, 'dead on one route, and good on another')
 })
 
 t.test('the upstream’s own refusals stand among the others, in its own words', async t => {
@@ -122,6 +163,16 @@ t.test('a key of another company is told where it belongs', async t => {
   await (await request(`${url}/backend-api/x`, { headers: bearer(key('miss')) })).body.dump()
   const { credentials: { list } } = await (await request(`${url}/status`)).body.json() as Status
   t.match(list, [{ state: 'refused', words: /belongs on \/v1\//, source: 'claims', todo: 'Change the base URL or the credential in the client.' }])
+})
+
+t.test('however many are asked for, no more credentials are told than a thousand', async t => {
+  const { app, url } = await startSidecar(t, { upstream: 'http://127.0.0.1:9' })
+  for (let i = 0; i < 1_001; i++) {
+    const record = new RequestRecord({ id: '1', method: 'GET', target: '/v1/x', foreign: false, userAgent: undefined, originator: undefined })
+    app.generation.legacy.usage.finished(Object.assign(record, { credential: credentialOf(`token-${i}`), status: 200, endedAt: 1, route: '/v1' }))
+  }
+  const { credentials: { kept, list } } = await (await request(`${url}/status?verdicts=999999`)).body.json() as Status
+  t.strictSame([kept, list.length], [1_001, 1_000])
 })
 
 t.test('limits are told in words', async t => {

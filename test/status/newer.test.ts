@@ -24,11 +24,12 @@ const profiles = (...tokens: string[]): string =>
 /** A sidecar whose user has a home folder, before an upstream that refuses dead tokens. */
 async function setUp (t: Test, { mode = 'status', files = {} }: { mode?: string, files?: Record<string, string> } = {}) {
   const dead = new Set<string>()
+  const upstreamSays = { code: 'token_revoked', message: 'Your login was revoked.' }
   const asked: string[] = []
   const upstream = await startUpstream(t, ({ headers: { authorization = '' } }, response) => {
     const token = authorization.replace('Bearer ', '')
     asked.push(token)
-    if (dead.has(token)) json(response, 401, { error: { code: 'token_revoked', message: 'Your login was revoked.' } })
+    if (dead.has(token)) json(response, 401, { error: upstreamSays })
     else json(response, 200, {})
   })
   const home = t.testdir({})
@@ -43,13 +44,14 @@ async function setUp (t: Test, { mode = 'status', files = {} }: { mode?: string,
   const clock = simulatedClock()
   const sidecar = await startSidecar(t, { upstream: upstream.url, clock, env: { HOME: home, CODEX_SIDECAR_CLIENT_LOGINS: mode } })
   const send = async (token: string, userAgent = 'codex_vscode/0.5.1', path = '/backend-api/codex/responses') => {
+    clock.advance(1)
     const { statusCode, body } = await request(`${sidecar.url}${path}`, { method: 'POST', headers: { ...bearer(token), 'user-agent': userAgent }, body: '{}' })
     const text = await body.text()
     sidecar.app.generation.legacy.journal.flush()
     return { status: statusCode, text }
   }
   const told = async () => (await (await request(`${sidecar.url}/status`)).body.json() as Status).credentials.list
-  return { ...sidecar, clock, dead, asked, home, put, send, told, one: async () => (await told())[0] }
+  return { ...sidecar, clock, dead, upstreamSays, asked, home, put, send, told, one: async () => (await told())[0] }
 }
 
 t.test('a newer login of the same account on disk is told, with whom to restart', async t => {
@@ -90,6 +92,13 @@ t.test('what is no help is not told', async t => {
   for (const token of [old, fresh]) await refused.send(token)
   t.strictSame((await refused.told()).map(({ newer }) => newer), [null, null], 'one that was refused itself')
 
+  const [plain, other] = [`sk-${'a'.repeat(32)}`, `sk-${'b'.repeat(32)}`]
+  const many = await setUp(t, { files: { '.openclaw/agents/main/agent/auth-profiles.json': JSON.stringify({ profiles: { deepseek: { type: 'api_key', provider: 'deepseek', key: other } } }) } })
+  many.dead.add(plain)
+  many.upstreamSays.code = 'invalid_api_key'
+  for (let i = 0; i < 2; i++) await many.send(plain, 'openclaw/2026.9.6', '/v1/x')
+  t.match(await many.one(), { state: 'refused', newer: null, todo: /^Replace the key/ }, 'a key of another provider')
+
   const off = await setUp(t, { mode: 'off', files: { '.codex/auth.json': auth(fresh) } })
   await off.send(old)
   t.match(await off.one(), { newer: null }, 'none where nothing is to be read')
@@ -97,6 +106,49 @@ t.test('what is no help is not told', async t => {
   const good = await setUp(t, { files: { '.codex/auth.json': auth(fresh) } })
   await good.send(login(-10_800, 3_600))
   t.match(await good.one(), { state: 'good', newer: null, todo: null }, 'none beside a good one')
+})
+
+t.test('a login that was renewed needs nobody', async t => {
+  const [first, second, third] = [login(-10_800, 30), login(-600, 7_200), login(-60, 90_000)]
+  const s = await setUp(t, { files: { '.codex/auth.json': auth(second) } })
+  const madeAt = (token: string): number => (JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { iat: number }).iat * 1000
+  const told = async (token: string) => (await s.told()).find(({ issuedAt }) => Date.parse(String(issuedAt)) === madeAt(token))
+  await s.send(first)
+  await s.send(second)
+  s.clock.advance(120_000)
+  t.match(await told(first), { state: 'expired', words: /^it expired at \S+, and nobody was refused with it$/, newer: null, todo: null }, 'before it ended')
+  s.dead.add(second)
+  await s.send(second)
+  await s.send(second)
+  t.match(await told(second), { state: 'refused', todo: /^Sign in again/ })
+  s.put('.codex/auth.json', auth(third))
+  s.clock.advance(PAUSE)
+  t.match(await told(second), { state: 'refused', todo: /^Restart codex_vscode 0\.5\.1: still in use is a login of/ })
+  const { refusals: before } = await (await request(`${s.url}/status`)).body.json() as Status
+  t.match(before[0]?.message, /restart the client/)
+  await s.send(third, 'codex_vscode/0.6.0')
+  t.match(await told(second), { state: 'refused', newer: null, todo: null }, 'after it was refused')
+  const { refusals: after } = await (await request(`${s.url}/status`)).body.json() as Status
+  t.notMatch(after[0]?.message, /restart the client/)
+  t.strictSame((await s.told()).map(({ state }) => state), ['good', 'refused', 'expired'], 'those that need nobody stand last')
+  s.clock.advance(PAUSE)
+  await s.send(second)
+  t.match(await told(second), { todo: /^Restart codex_vscode/ }, 'but who comes back to the old one still has it')
+  await s.send(third, 'codex_vscode/0.6.0')
+  t.match(await told(second), { todo: /^Restart codex_vscode/ })
+
+  const two = await setUp(t)
+  two.dead.add(second)
+  for (const client of ['codex_vscode/0.5.1', 'openclaw/2026.9.6']) await two.send(second, client)
+  await two.send(third)
+  t.match((await two.told())[0], { state: 'refused', todo: /^Sign in again/ }, 'one of two clients went on')
+  await two.send(third, 'openclaw/2026.9.6')
+  t.match((await two.told()).at(-1), { state: 'refused', todo: null }, 'both did')
+
+  const nameless = await setUp(t)
+  nameless.dead.add(second)
+  for (const token of [second, third]) await nameless.send(token, '')
+  t.match((await nameless.told())[0], { state: 'refused', todo: /^Sign in again/ }, 'who has no name may be anybody')
 })
 
 t.test('tokens without times or accounts', async t => {

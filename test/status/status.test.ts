@@ -224,6 +224,8 @@ t.test('browsers get a page that nobody else can use', async t => {
     t.notMatch(headers['content-security-policy'], /unsafe|data:|http/)
     t.notMatch(text, /innerHTML|outerHTML|insertAdjacent|document\.write|https?:\/\/(?!127\.0\.0\.1|www\.w3\.org)(?!\d)/, path)
     t.match(await s.ask(path, { accept, host: 'evil.test' }), { status: 403, text: /forbidden_host/ }, path)
+    for (const host of ['$(id).localhost', '"`id`".localhost:7257']) t.match(await s.ask(path, { accept, host }), { status: 403 }, `${path} ${host}, which a shell would obey`)
+    t.match(await s.ask(path, { accept, host: 'side-car.my_1.localhost:7257' }), { status: 200 }, path)
     t.match(await s.ask(path, { accept, origin: 'https://evil.test' }), { status: 403, text: /forbidden_origin/ }, path)
   }
 })

@@ -105,6 +105,10 @@ t.test('a path is shown without those of its parts that look like a secret', asy
     for (let i = 0; i < 4; i++) t.type(shownPath(`/v1/${part.repeat(120_000 / part.length)}`), 'string')
   }
   t.equal(withoutSecrets('http://'.repeat(150_000)).length, 7 * 150_000, 'nor what an upstream says')
+  const long = `/v1/${';'.repeat(120_000)}`
+  t.equal(shownPath(long), `/v1/${';'.repeat(1_996)}…`, 'a long one takes no longer, and fills no log')
+  t.equal(shownPath(`/v1/${'a/'.repeat(990)}${secret.repeat(100)}`), `/v1/${'a/'.repeat(990)}…`, 'it is cut where one of its parts ends')
+  t.equal(shownPath('x'.repeat(3_000)), '…')
   t.strictSame([shownPath(`/nope/${secret}/x`), shownPath('ftp://a:b@h/x')], ['/nope/***/x', 'ftp://***@h/x'])
   for (const path of ['/v1/responses/resp_68af1c2e9d7481908f3b2a', '/v1/files/file-9AbCdEfGhIjKlMnOpQrStUvW', '/x/0b9e2f9a-5d0c-4d5e-9d53-0f6f6b2b7c11']) t.equal(shownPath(path), path, 'a name is no secret')
 })

@@ -61,6 +61,7 @@ t.test('a client is known by what it calls itself', async t => {
     ['Mozilla/5.0', undefined, 'Mozilla 5.0'],
     ['', 'codex_vscode', 'codex_vscode'],
     ['(nothing)', undefined, 'unnamed'], [undefined, undefined, 'unnamed'],
+    ['my-tool-sk-proj-secretsecret/1.0+eyJhbGciOiJSUzI1NiJ9', 'key=sk-proj-secretsecretsecret', 'unnamed'], ['tool/1', 'Bearer abcdefghijklmnop', 'tool 1'], ['task-runner/2.0-rc.20261102', 'ask-me-anything-else', 'ask-me-anything-else (task-runner) 2.0-rc.20261102'],
     ['sk-proj-abcdefgh/sk-proj-secret', 'eyJhbGciOi', 'unnamed'], ['tool/sk-secret', undefined, 'tool'],
     [`${'x'.repeat(100)}/${'1'.repeat(100)}`, undefined, `${'x'.repeat(40)} ${'1'.repeat(24)}`],
     ['', 'a\u0007b\u00e9 c', 'a b c']
@@ -73,6 +74,18 @@ t.test('a client is known by what it calls itself', async t => {
   t.equal(clientBy(undefined, undefined).name, 'unnamed')
   const long = 'c'.repeat(600)
   t.not(clientBy(long, undefined), clientBy(long, undefined), 'but long ones are not kept')
+})
+
+t.test('what web pages of other origins make up stands not among a person’s credentials', async t => {
+  const usage = new Usage(10)
+  const foreign = (told: Told): RequestRecord => Object.assign(recordOf(told), { foreign: true })
+  const [own, junk, used] = ['own', 'junk', 'used'].map(credentialOf) as [Credential, Credential, Credential]
+  usage.finished(recordOf({ credential: own, status: 401 }))
+  for (const status of [401, 500, 404]) usage.finished(foreign({ credential: junk, status }))
+  t.strictSame(usage.latest(9).map(({ fingerprint }) => fingerprint), [own.fingerprint])
+  usage.finished(foreign({ credential: used }))
+  usage.finished(foreign({ credential: used, status: 401 }))
+  t.match(usage.find(used.fingerprint)?.counts, { good: 1, refused: 1 }, 'one that works is somebody’s')
 })
 
 t.test('what a credential did is kept, by client, and what was good outlasts junk', async t => {
@@ -112,6 +125,7 @@ t.test('what a credential did is kept, by client, and what was good outlasts jun
 
 t.test('limits that pass by are read, and nothing else of an answer', async t => {
   const read = createLimitsReader()
+  t.equal(read([`x-ratelimit-remaining-${'a'.repeat(60_000)}`, '1'], 200), undefined, 'a name that nobody can read is not kept')
   const fields = ['X-Codex-Primary-Used-Percent', '87.5', 'x-codex-turn-state', 'secret', 'x-ratelimit-remaining-requests', '3', 'anthropic-ratelimit-tokens-limit', '1000', 'retry-after', '5', 'x-request-id', 'r', 'date', 'now']
   t.strictSame([...read(fields, 200) ?? []], [['x-codex-primary-used-percent', '87.5'], ['x-ratelimit-remaining-requests', '3'], ['anthropic-ratelimit-tokens-limit', '1000']])
   t.strictSame([...read(['Retry-After', '5'], 429) ?? []], [['retry-after', '5']])

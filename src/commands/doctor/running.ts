@@ -5,13 +5,8 @@ import { kindNames, type Owned } from '../../credential/kind.ts'
 import { holderMark } from '../../credential/mark.ts'
 import type { ToldCredential } from '../../status/credentials.ts'
 import type { Status } from '../../status/status.ts'
-import { tableOf } from '../../wire/json.ts'
-import { askRunning } from '../running.ts'
 import { span } from '../status.ts'
 import { subject, type Finding } from './finding.ts'
-
-/** Credentials of the running one that are looked through. */
-const MOST = 1_000
 
 /** A login that is on disk, by the words for its place. The credential shows nothing of its token. */
 export interface FoundLogin { readonly looked: string, readonly credential: Credential }
@@ -32,7 +27,8 @@ export function collectLogins (): { readonly logins: readonly FoundLogin[], read
   }
 }
 
-const isRefused = ({ state }: ToldCredential): boolean => state === 'refused' || state === 'expired'
+/** Whether it is refused, and somebody has to do something about it: who has renewed a login needs the old one no more. */
+const isDue = ({ state, todo }: ToldCredential): boolean => todo !== null && (state === 'refused' || state === 'expired')
 const usersOf = ({ clients }: ToldCredential): string => clients.map(({ name, version }) => `${name} ${version}`.trim()).join(', ')
 
 /** Whether a credential is older than another login of its account: by when they were made, or else by when they end. */
@@ -46,24 +42,17 @@ function judge ({ looked, credential: { owned }, credential }: FoundLogin, { sal
   const own = list.filter(({ marks }) => mark !== '' && marks.token === mark).map(told => {
     const { name, state, words, ageSeconds, todo } = told
     const all = `the running codex-sidecar has it as ${name}: ${state} (${words}), ${span(ageSeconds)} ago, used by ${usersOf(told)}`
-    return isRefused(told) ? look.problem(all, String(todo)) : state === 'good' ? look.ok(all) : look.note(all)
+    return isDue(told) ? look.problem(all, String(todo)) : state === 'good' ? look.ok(all) : look.note(all)
   })
-  const older = list.filter(told => holder !== null && told.marks.holder === holder && isRefused(told) && isOlder(told, owned))
+  const older = list.filter(told => holder !== null && told.marks.holder === holder && isDue(told) && isOlder(told, owned))
   return [...own, ...older.map(told => look.problem(
     `is newer than the ${kindNames[told.kind]} that ${usersOf(told)} still uses, ${told.state} ${span(told.ageSeconds)} ago`, told.newer === null ? `restart ${usersOf(told)}` : String(told.todo)))]
-}
-
-/** What the running one tells of itself; undefined where none answers, or one of another version. */
-export async function askStatus (config: Config): Promise<Status | undefined> {
-  const { body } = await askRunning(config, { path: `/status?verdicts=${MOST}` }) ?? {}
-  const { service, credentials } = tableOf(body)
-  return service === 'codex-sidecar' && typeof tableOf(credentials)['salt'] === 'string' ? body as Status : undefined
 }
 
 /** What is refused and in no file here: keys of variables, and tokens that somebody has typed. */
 function refusedElsewhere (logins: readonly FoundLogin[], { salt, list }: Status['credentials']): Finding[] {
   const known = new Set(logins.flatMap(({ credential }) => [credential.markBy(salt), holderMark(salt, credential.owned)]))
-  return list.filter(told => isRefused(told) && !known.has(told.marks.token) && (told.marks.holder === null || !known.has(told.marks.holder))).map(told =>
+  return list.filter(told => isDue(told) && !known.has(told.marks.token) && (told.marks.holder === null || !known.has(told.marks.holder))).map(told =>
     subject('running.login', told.name).warning(`${told.state} (${told.words}) ${span(told.ageSeconds)} ago, used by ${usersOf(told)}; it is in no client's file here`, String(told.todo)))
 }
 

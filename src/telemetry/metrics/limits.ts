@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../clock.ts'
 import type { RequestRecord } from '../record.ts'
+import type { Limits } from '../usage/limits.ts'
 import { tellLimits } from '../usage/quota.ts'
 import type { Used } from '../usage/usage.ts'
 import { createTally } from './tally.ts'
@@ -11,6 +12,13 @@ const FRESH = 3_600_000
 /** Metrics of upstreams' own limits, by route and kind of credential, never by credential. */
 export function createLimitMetrics (registry: Registry, { usage, clock }: { usage: Iterable<Pick<Used, 'owned' | 'limits'>>, clock: Pick<Clock, 'wall'> }) {
   const registers = [registry]
+  /** Of what was told before: a scrape with ten thousand credentials keeps everybody waiting. */
+  const shares = new WeakMap<Limits, number>()
+  const shareOf = (said: Limits): number => {
+    const share = shares.get(said) ?? Math.max(-1, ...tellLimits(said).map(({ used }) => used ?? -1))
+    shares.set(said, share)
+    return share
+  }
   const limited = createTally({
     name: 'codex_sidecar_rate_limited_total', registers, labelNames: ['route', 'kind'],
     help: 'Requests that the upstream answered with 429, by route and kind of credential.'
@@ -23,8 +31,8 @@ export function createLimitMetrics (registry: Registry, { usage, clock }: { usag
       const highest = new Map<string, { labels: { route: string, kind: string }, used: number }>()
       for (const { owned: { kind }, limits } of usage) {
         if (limits === undefined || clock.wall() - limits.at > FRESH) continue
-        const { route } = limits
-        const used = Math.max(-1, ...tellLimits(limits.said).map(({ used }) => used ?? -1))
+        const { route, said } = limits
+        const used = shareOf(said)
         if (used > (highest.get(`${route} ${kind}`)?.used ?? -1)) highest.set(`${route} ${kind}`, { labels: { route, kind }, used })
       }
       for (const { labels, used } of highest.values()) this.set(labels, used)

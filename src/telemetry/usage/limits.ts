@@ -5,6 +5,8 @@ export type Limits = ReadonlyMap<string, string>
 const telling = /^(?:x-ratelimit-.+|anthropic-ratelimit-.+|x-codex-.*(?:percent|minutes|reset|credits|balance|limit).*)$/
 /** Numbers, times, names of plans; longer ones are no such thing. */
 const value = /^[\w.,:;%+ -]{1,40}$/
+/** Characters of a field's name: longer ones are none that anybody has to read. */
+const LONGEST = 64
 /** Fields that are kept of one answer. */
 const MOST = 30
 /** Names that are remembered. */
@@ -20,6 +22,7 @@ const copy = (text: string): string => Buffer.from(text, 'latin1').toString('lat
 export function createLimitsReader () {
   const names = new Map<string, string | undefined>()
   const limitName = (name: string): string | undefined => {
+    if (name.length > LONGEST) return undefined
     if (names.has(name)) return names.get(name)
     const lower = name.toLowerCase()
     const found = telling.test(lower) || lower === 'retry-after' ? copy(lower) : undefined

@@ -15,7 +15,7 @@ const FRESH = 1_000
 const KEYS = 8
 
 /** What one client did with a credential. */
-export interface ClientUse { readonly client: KnownClient, requests: number, /** ms since 1970. */ usedAt: number }
+export interface ClientUse { readonly client: KnownClient, requests: number, /** Of the first one, ms since 1970. */ readonly since: number, /** Of the last one. */ usedAt: number }
 
 /** What one credential did. Nothing of it is a secret but for what its owner knows it by. */
 export interface Used {
@@ -31,6 +31,8 @@ export interface Used {
   last: Outcome
   /** The code of our own refusal, and what fills its words; undefined where the last one was none. */
   refusal: Pick<RequestRecord, 'code' | 'detail' | 'source'> & { readonly at: number } | undefined
+  /** What the upstream's own refusal of the last one said; undefined where it was none, or did not come whole. */
+  relayed: RequestRecord['relayed']
   /** Where its verdicts are kept. */
   readonly keys: Key[]
   /** The last one first. */
@@ -72,11 +74,14 @@ export class Usage {
     const { credential, client, route, status, endedAt, upstreamFields } = record
     if (credential === undefined) return
     const outcome = outcomeOf(record)
+    // A web page of another origin makes up as many tokens as it likes: none of them stands among a person's own until it is good.
+    if (record.foreign && outcome !== 'good' && this.find(credential.fingerprint) === undefined) return
     const used = this.#of(credential, endedAt, outcome)
     used.counts[outcome]++
     used.usedAt = endedAt
     used.last = outcome
-    used.refusal = outcome === 'refused' && record.code !== undefined ? { code: record.code, detail: record.detail, source: record.source, at: endedAt } : undefined
+    used.relayed = record.relayed
+    used.refusal = outcome === 'refused' && record.code !== undefined && record.code !== 'upstream_incomplete' ? { code: record.code, detail: record.detail, source: record.source, at: endedAt } : undefined
     const key = credential.keyOn(route as string)
     if (used.keys[0] !== key && !used.keys.includes(key)) used.keys.splice(0, used.keys.length - KEYS + 1, key)
     if (client !== undefined) seen(used.clients, client, endedAt)
@@ -107,7 +112,7 @@ export class Usage {
     const good = this.#good.get(fingerprint)
     const used = good ?? this.#others.get(fingerprint) ?? {
       fingerprint, owned: credential.owned, mark: credential.markBy(this.salt), counts: { good: 0, refused: 0, limited: 0, failed: 0, other: 0 },
-      usedAt: at, last: outcome, refusal: undefined, keys: [], clients: [], limits: undefined, limitsReadAt: -Infinity
+      usedAt: at, last: outcome, refusal: undefined, relayed: undefined, keys: [], clients: [], limits: undefined, limitsReadAt: -Infinity
     }
     if (good === undefined && outcome === 'good') {
       this.#others.delete(fingerprint)
@@ -127,7 +132,7 @@ function seen (clients: ClientUse[], client: KnownClient, at: number): void {
     return
   }
   const place = clients.findIndex(({ client: { shown } }) => shown === client.shown)
-  const use = place === -1 ? { client, requests: 0, usedAt: at } : clients.splice(place, 1)[0] as ClientUse
+  const use = place === -1 ? { client, requests: 0, since: at, usedAt: at } : clients.splice(place, 1)[0] as ClientUse
   use.requests++
   use.usedAt = at
   clients.unshift(use)

@@ -5,6 +5,9 @@ export interface Client {
   readonly version: string
 }
 
+/** What one is called that tells no name: two of them need not be the same. */
+export const UNNAMED = 'unnamed'
+
 /** Characters that are kept of a name, and of a version. */
 const NAME = 40
 const VERSION = 24
@@ -17,8 +20,8 @@ const sdk = /^((?:Async)?(?:OpenAI|Anthropic)\/[\w-]+) (\d[\w.+-]*)/
 const product = /^([!#$%&'*+.^`|~\w-]+)(?:\/([!#$%&'*+.^`|~\w-]+))?/
 /** Browsers are all called Mozilla; the last of these that one names is its own. */
 const browser = /\b(Firefox|Edg|Chrome|Safari)\/(\d[\d.]*)/
-/** Nobody's name begins like that. */
-const secret = /^(?:sk|ek|pk|at)[-_]|^ey[JI]/
+/** Nobody's name begins like that, nor holds what is as long as a key. */
+const secret = /^(?:sk|ek|pk|at)[-_]|^ey[JI]|(?:^|[^A-Za-z0-9])(?:(?:sk|ek|pk|rk|gh[a-z]|xox[a-z])[-_]|ey[JI])[\w.-]{12}|bearer\s/i
 
 /** A copy that holds no other text in memory, without what is not visible. */
 const bounded = (text: string, most: number): string => Buffer.from(text.replace(/[^\x21-\x7e]+/g, ' ').trim().slice(0, most), 'latin1').toString('latin1')
@@ -37,7 +40,7 @@ function productOf (userAgent: string): Client {
 export function clientOf (userAgent = '', originator = ''): Client {
   const { name, version } = productOf(userAgent.slice(0, READ))
   const own = named(originator.slice(0, READ))
-  if (own === '') return { name: name === '' ? 'unnamed' : name, version }
+  if (own === '') return { name: name === '' ? UNNAMED : name, version }
   return name === '' || name.toLowerCase() === own.toLowerCase() ? { name: own, version } : { name: bounded(`${own} (${name})`, NAME), version }
 }
 

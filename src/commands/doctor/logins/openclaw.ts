@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import json5 from 'json5'
 import { openclawFiles, shown } from '../../../config/home.ts'
 import { openclawProfiles, type Profile } from '../../../logins/kept.ts'
@@ -51,6 +51,9 @@ function inDatabase ({ path, query }: Database, env: Env, sqlite: Sqlite | undef
   }
 }
 
+/** Whether there is a file; a pipe would be waited for for ever. */
+const isFile = (path: string): boolean => existsSync(path) && statSync(path).isFile()
+
 /**
  * Looks at OpenClaw's logins: in databases since 2026.9, in a file of each agent before.
  * @param sqlite what reads them; undefined where nothing on this machine does
@@ -62,7 +65,7 @@ export function openclawLogins (env: Env, sqlite: Sqlite | undefined, more: read
   const { state } = openclawFiles(env)
   const folder = agentsFolder(state)
   const { databases, files } = openclawStores(state, existsSync(folder) ? readdirSync(folder) : [])
-  const present = databases.filter(({ path }) => existsSync(path))
+  const present = databases.filter(({ path }) => isFile(path))
   if (present.length > 0) return present.flatMap(database => inDatabase(database, env, sqlite, wanted))
   return files.flatMap(({ path }) => {
     const file = shown(path, env)
