@@ -163,7 +163,7 @@ t.test('a stream is a protocol’s only if its path and its events say so', asyn
       stream.finish()
       t.match(stream, { protocol: 'other', terminated: false, mayEnd: true }, text)
     }
-    t.equal(streamOf(protocol, text.repeat(4)).foreign, !text.endsWith('}'), 'nothing more is expected of it then')
+    t.equal(streamOf(protocol, text.repeat(9)).foreign, !text.endsWith('}'), 'nothing more is expected of it then')
   }
   for (const protocol of Object.keys(protocols) as StreamProtocol[]) {
     const mayEnd = protocols[protocol as keyof typeof protocols].endsAnywhere === true
